@@ -1,0 +1,13 @@
+/** The policy language: text in, decisions out. Pure: no I/O, no clock, no runtime. See README.md. */
+export type { Decision, DecisionReason, PolicyRequest, ServerFeature } from "./decision.ts";
+export { InexactNumber } from "./decision.ts";
+export type {
+  AuditSection,
+  Explanation,
+  LoadResult,
+  Policy,
+  PolicyContext,
+  Problem,
+  ServerSection,
+  ToolDefinition,
+} from "./policy.ts";

@@ -1,0 +1,81 @@
+/**
+ * Every way mcp-guard can fail or refuse, as one closed list of codes.
+ *
+ * A code is a promise to scripts and tests: it is never renamed, and a new one does not compile until the
+ * tables in `gate/refusal.ts` say what a peer is told about it.
+ */
+export const ERROR_CODES = [
+  /** The arguments or environment we were started with are not usable. */
+  "ERR_CONFIG_INVALID",
+  /** The policy has errors; each is listed with file, line and column. */
+  "ERR_POLICY_INVALID",
+  /** The policy file, or a folder above it, can be written by somebody else. */
+  "ERR_POLICY_UNSAFE",
+  /** The policy's `expires` has passed. */
+  "ERR_POLICY_EXPIRED",
+  /** This operating system lacks a call without which we would have to guess. */
+  "ERR_PLATFORM_UNSUPPORTED",
+  /** The kernel does not name the process at the other end. */
+  "ERR_PEER_UNIDENTIFIED",
+  /** The peer exited, or is no longer the process that was measured. */
+  "ERR_PEER_GONE",
+  /** The peer is known, and not admitted. */
+  "ERR_PEER_REFUSED",
+  /** A fact about a process could not be measured. */
+  "ERR_ATTESTATION_FAILED",
+  /** A socket, its folder or its path can be changed by somebody else. */
+  "ERR_SOCKET_UNSAFE",
+  /** A line is not one unambiguous JSON-RPC message. */
+  "ERR_FRAME_MALFORMED",
+  /** A line is longer than the limit. */
+  "ERR_FRAME_TOO_LARGE",
+  /** The method is not one that this direction and era of MCP define. */
+  "ERR_METHOD_UNKNOWN",
+  /** The policy does not allow it. */
+  "ERR_DENIED",
+  /** Too many requests are waiting for an answer. */
+  "ERR_TOO_MANY_PENDING",
+  /** The server's process could not be started, or is not the one the policy names. */
+  "ERR_UPSTREAM_LAUNCH",
+  /** The server's process ended, or closed its output, with calls pending. */
+  "ERR_UPSTREAM_EXITED",
+  /** The server's answer may not go to the peer (malformed, too large, or of no known kind). */
+  "ERR_UPSTREAM_MALFORMED",
+  /** The audit log cannot be written, so nothing is allowed. */
+  "ERR_AUDIT_UNWRITABLE",
+  /** The audit log was altered, or cannot be read as one. */
+  "ERR_AUDIT_INVALID",
+  /** A defect of ours; whatever was being judged is refused. */
+  "ERR_INTERNAL",
+] as const;
+
+export type GuardErrorCode = (typeof ERROR_CODES)[number];
+
+export interface GuardErrorOptions {
+  /** What a peer may be told. No path, digest or rule text. @default {the code's own sentence} */
+  readonly publicMessage?: string;
+  readonly cause?: unknown;
+}
+
+/**
+ * The one error family of mcp-guard.
+ *
+ * `message` is for the log and the person at the terminal: values quoted, the action named. `publicMessage` is the
+ * only part that may cross the wire.
+ */
+export class GuardError extends Error {
+  override readonly name: string = "GuardError";
+  readonly code: GuardErrorCode;
+  readonly publicMessage: string;
+
+  constructor(code: GuardErrorCode, message: string, options: GuardErrorOptions = {}) {
+    super(message, options.cause === undefined ? undefined : { cause: options.cause });
+    this.code = code;
+    this.publicMessage = options.publicMessage ?? "Request refused";
+  }
+}
+
+/** What went wrong, whatever was thrown: some libraries throw things that are not errors. */
+export function messageOf(thrown: unknown): string {
+  return thrown instanceof Error ? thrown.message : String(thrown);
+}

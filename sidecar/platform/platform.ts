@@ -1,0 +1,83 @@
+/**
+ * The operating system, as the rest of mcp-guard sees it: one page of types.
+ *
+ * `linux.ts`, `darwin.ts` and `unsupported.ts` implement it; only the composition root chooses. What a platform cannot
+ * do throws `ERR_PLATFORM_UNSUPPORTED` or yields an absent fact: "no credentials" never means "allowed".
+ */
+import type { Credentials, Fact } from "../model/evidence.ts";
+
+export interface Platform {
+  readonly name: "linux" | "darwin" | "unsupported";
+
+  /** Keeps other processes of the same user out of our memory and descriptors. Call before any secret is read. */
+  hardenSelf(): void;
+
+  /** What is behind a descriptor we inherited. */
+  describe(fd: number): Descriptor;
+  /** Who made the other end of a Unix socket or socketpair, as the kernel pinned it. Absent for anything else. */
+  peerCredentials(fd: number): Fact<Credentials>;
+  /** A handle on exactly the process that `peerCredentials` names (SO_PEERPIDFD), which cannot be raced. */
+  peerProcess(fd: number): ProcessHandle | undefined;
+  /** A handle on whatever process has this pid now. Callers must prove by other means that it is the one they mean. */
+  openProcess(pid: number): ProcessHandle | undefined;
+
+  /**
+   * Bytes with their sender. Takes ownership of the descriptor.
+   * A bidirectional descriptor may be opened once for both directions.
+   */
+  openStream(fd: number, direction: StreamDirection): ByteStream;
+  /** Two connected Unix stream sockets, close-on-exec. Unlike a pipe they cannot be reopened through /proc. */
+  socketPair(): readonly [number, number];
+  closeDescriptor(fd: number): void;
+  /** Bytes written to this socket that the other end has not read yet; undefined when the kernel cannot tell. */
+  unreadBytes(fd: number): number | undefined;
+}
+
+export type StreamDirection = "read" | "write" | "both";
+
+export interface Descriptor {
+  readonly kind: "socket" | "pipe" | "tty" | "file" | "null" | "other" | "closed";
+  /** `dev:ino`, to tell whether two descriptors are the same object. */
+  readonly identity: string;
+}
+
+/** A process that we hold on to: its number cannot be given to another one behind our back. */
+export interface ProcessHandle {
+  readonly pid: number;
+  /** The pidfd's inode, or undefined where the kernel has none. */
+  readonly inode: string | undefined;
+  isAlive(): boolean;
+  /** Reads `/proc/<pid>/<name>` of exactly this process. @throws with `code` as the kernel gave it. */
+  read(name: "stat" | "status" | "auxv" | "cmdline" | "environ" | "maps"): string;
+  /** Path by which `/proc/<pid>/<name>` of exactly this process can be opened. */
+  procPath(name: string): string;
+  close(): void;
+}
+
+/** Who sent some bytes. `undefined` where the kernel does not say (pipes) or it was not asked. */
+export type Sender = Credentials | undefined;
+
+export interface StreamEvents {
+  data(chunk: Buffer, sender: Sender): void;
+  /** The other end will send no more. */
+  end(): void;
+  /** The other end no longer reads, or reading failed. Called at most once; nothing follows. */
+  error(error: Error): void;
+  /** What was written has gone to the kernel: write again. */
+  drain(): void;
+}
+
+/** A duplex of bytes with explicit flow control. Nothing is read before `start`. */
+export interface ByteStream {
+  start(events: StreamEvents): void;
+  pause(): void;
+  resume(): void;
+  /** @returns false when the caller should wait for `drain` before it writes more. */
+  write(bytes: Uint8Array): boolean;
+  /** Bytes accepted by `write` that are still in our memory. */
+  readonly buffered: number;
+  /** Flushes, then tells the other end that no more comes. Reading goes on. */
+  end(): void;
+  /** Closes at once, both ways. */
+  destroy(): void;
+}

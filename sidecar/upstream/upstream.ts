@@ -1,0 +1,39 @@
+/** The MCP server behind us, as the rest of mcp-guard sees it: one child process of our own. */
+import type { ExecutableEvidence } from "../model/evidence.ts";
+import type { ByteStream } from "../platform/platform.ts";
+
+export interface Upstream {
+  readonly pid: number;
+  /** What runs: measured before the spawn, and seen to be what runs after it. The digest may still be computing. */
+  readonly measured: Promise<MeasuredCommand>;
+  /** The child's stdin (write) and stdout (read). Two streams: they are two descriptors. */
+  readonly input: ByteStream;
+  readonly output: ByteStream;
+  /** Bytes of input that the child has not read yet; undefined when the kernel cannot tell. */
+  unreadInput(): number | undefined;
+  /** Settles once the process is reaped; never rejects. */
+  readonly exited: Promise<UpstreamExit>;
+  /**
+   * Ends the child and its group: close stdin, wait, SIGTERM, wait, SIGKILL. Calling it again while it runs climbs to
+   * the next rung at once.
+   */
+  stop(cause: StopCause): Promise<UpstreamExit>;
+}
+
+/** Who ended it; recorded once, the first cause wins. */
+export type StopCause = "peer-gone" | "signal" | "respawn" | "refused" | "internal";
+
+export interface UpstreamExit {
+  readonly code: number | undefined;
+  readonly signal: string | undefined;
+  /** Undefined: it ended by itself. */
+  readonly cause: StopCause | undefined;
+}
+
+export interface MeasuredCommand {
+  /** Absolute path that the command resolved to. */
+  readonly path: string;
+  readonly executable: ExecutableEvidence;
+  /** The interpreter, where the command is a script that names one. */
+  readonly interpreter: ExecutableEvidence | undefined;
+}
