@@ -1,0 +1,23 @@
+import { GuardError } from "../model/errors.ts";
+import type { Platform } from "./platform.ts";
+
+/** A platform on which everything refuses. "No credentials" never means "allowed". */
+export function openUnsupported(): Platform {
+  return {
+    name: "unsupported",
+    hardenSelf: () => refuse("protect its own memory"),
+    describe: () => refuse("describe a descriptor"),
+    peerCredentials: () => refuse("read peer credentials"),
+    peerProcess: () => refuse("hold a peer's process"),
+    openProcess: () => refuse("hold a process"),
+    openStream: () => refuse("open a stream"),
+    socketPair: () => refuse("make a socket pair"),
+    closeDescriptor: () => refuse("close a descriptor"),
+    unreadBytes: () => refuse("count unread bytes"),
+  };
+}
+
+/** @throws {GuardError} `ERR_PLATFORM_UNSUPPORTED`, always. */
+export function refuse(what: string): never {
+  throw new GuardError("ERR_PLATFORM_UNSUPPORTED", `Cannot ${what} on '${process.platform}'`);
+}
