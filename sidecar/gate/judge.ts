@@ -1,0 +1,84 @@
+/**
+ * Asks the policy, and fails closed: whatever throws while judging is a denial. The one place where `observe` and "no
+ * policy at all" are told from enforcement.
+ */
+import type { Decision, Policy, PolicyRequest } from "../../policy/mod.ts";
+
+/** A decision together with what is to be done about it. */
+export interface Verdict {
+  readonly decision: Decision;
+  /** Whether the message goes on. In observe mode a denial passes. */
+  readonly passes: boolean;
+  /** Set when a denial passed because of observe mode. */
+  readonly observed: boolean;
+}
+
+const OPEN: Decision = { effect: "allow", reason: "open", rules: [] };
+const FAILED: Decision = { effect: "deny", reason: "default", rules: ["(judging failed)"] };
+
+export class Judge {
+  readonly #policy: Policy | undefined;
+  readonly #onFailure: (error: unknown) => void;
+  readonly #methods = new Map<string, Verdict>();
+
+  /**
+   * @param policy Undefined: there is no policy file, everything passes and is recorded.
+   * @param onFailure Told when judging threw; the message is denied all the same.
+   */
+  constructor(policy: Policy | undefined, onFailure: (error: unknown) => void) {
+    this.#policy = policy;
+    this.#onFailure = onFailure;
+  }
+
+  get policy(): Policy | undefined {
+    return this.#policy;
+  }
+
+  /** Whether denials are carried out. */
+  get enforces(): boolean {
+    return this.#policy !== undefined && this.#policy.mode === "enforce";
+  }
+
+  /**
+   * The verdict on a method as such, whatever it names. Not relaxed by observe mode.
+   *
+   * @param defined Whether MCP defines it; one that it does not passes only where the policy lists it.
+   */
+  method(name: string, defined: boolean): Verdict {
+    if (this.#policy === undefined) return { decision: OPEN, passes: true, observed: false };
+    const cached = this.#methods.get(name);
+    if (cached !== undefined) return cached;
+    const decision = this.#decide({ kind: "method", method: name });
+    const listed = decision.effect === "allow" && decision.reason === "section";
+    const passes = decision.effect === "allow" && (defined || listed);
+    const verdict: Verdict = {
+      decision: passes ? decision : { ...decision, effect: "deny", reason: "section" },
+      passes,
+      observed: false,
+    };
+    // Names from the wire are without number: only those that MCP defines are remembered.
+    if (defined) this.#methods.set(name, verdict);
+    return verdict;
+  }
+
+  judge(request: PolicyRequest): Verdict {
+    return this.settle(this.#decide(request));
+  }
+
+  /** What follows from a decision that was made elsewhere, such as on a tool the server does not have. */
+  settle(decision: Decision): Verdict {
+    const denied = decision.effect === "deny";
+    const observed = denied && !this.enforces;
+    return { decision, passes: !denied || observed, observed };
+  }
+
+  #decide(request: PolicyRequest): Decision {
+    if (this.#policy === undefined) return OPEN;
+    try {
+      return this.#policy.decide(request);
+    } catch (error) {
+      this.#onFailure(error);
+      return FAILED;
+    }
+  }
+}

@@ -1,0 +1,326 @@
+/**
+ * Judges what the peer sends, line by line, in the order it came.
+ *
+ * Trusts nothing in a line before the scanner proved it to be one message that every parser reads alike. What passes
+ * is forwarded as the bytes that came; what does not is answered, recorded, and never reaches the server.
+ */
+import type { Buffer } from "node:buffer";
+import { InexactNumber, type PolicyRequest } from "../../policy/mod.ts";
+import { Slot } from "../protocol/keys.ts";
+import { type Era, FROM_PEER, type Method } from "../protocol/methods.ts";
+import { parseValue } from "../relay/json-values.ts";
+import { StrictScanner } from "../relay/strict-scanner.ts";
+import type { Verdict } from "./judge.ts";
+import { idText, type RpcId } from "./pending.ts";
+import { errorLine, flawLine, INVALID_PARAMS, RPC_CODES, toolRefusalLine, withId } from "./refusal.ts";
+import type { SessionState } from "./session-state.ts";
+
+/** One line of the peer's, as a range of a buffer. */
+export interface PeerLine {
+  readonly bytes: Buffer;
+  readonly start: number;
+  readonly end: number;
+}
+
+/** What the session does for this file: things that take longer than a line. */
+export interface PeerMessageActions {
+  /** Whether calls can be decided now: the caller is measured. */
+  readonly callerKnown: () => boolean;
+  /** Parks a request until the caller is measured (`caller`) or the server's tools are listed (`tools`). */
+  readonly hold: (id: RpcId, line: PeerLine, until: "caller" | "tools") => void;
+  /** Forgets a parked request. @returns Whether there was one. */
+  readonly release: (id: RpcId) => boolean;
+  readonly isHeld: (id: RpcId) => boolean;
+  /** The session's opening is about to be forwarded, or is answered elsewhere (false). */
+  readonly opening: (id: RpcId, method: string, line: PeerLine) => boolean;
+}
+
+export class PeerMessages {
+  readonly #state: SessionState;
+  readonly #actions: PeerMessageActions;
+  readonly #scanner = new StrictScanner();
+
+  constructor(state: SessionState, actions: PeerMessageActions) {
+    this.#state = state;
+    this.#actions = actions;
+  }
+
+  /** Judges one line and forwards, parks or answers it. */
+  take(line: PeerLine): void {
+    const { bytes, start, end } = line;
+    if (isBlank(bytes, start, end)) return;
+    const scanner = this.#scanner;
+    const flaw = scanner.scan(bytes, start, end);
+    if (flaw !== undefined) {
+      const rpcId = scanner.answerId();
+      const refusal = this.#state.recordRefusal(
+        { direction: "fromPeer", method: "(malformed)", rpcId },
+        "ERR_FRAME_MALFORMED",
+        flaw,
+      );
+      return this.#state.toPeer.send(flawLine(rpcId, flaw, refusal));
+    }
+    const name = scanner.text(Slot.method);
+    if (name === undefined) return this.#response(line);
+    const method = FROM_PEER.get(name);
+    const id = scanner.id(Slot.id);
+    if (id === undefined) this.#notification(line, name, method);
+    else this.#request(line, name, method, id);
+  }
+
+  /** A line grew over the limit; `rpcId` is what could be read of its id. */
+  tooLong(rpcId: string): void {
+    const state = this.#state;
+    const refusal = state.recordRefusal({ direction: "fromPeer", method: "(too long)", rpcId }, "ERR_FRAME_TOO_LARGE");
+    const sentence = `The message is longer than ${state.limits.peerLine} bytes`;
+    state.toPeer.send(errorLine(rpcId, RPC_CODES.ERR_FRAME_TOO_LARGE, withId(sentence, refusal)));
+  }
+
+  #request(line: PeerLine, name: string, method: Method | undefined, id: RpcId): void {
+    const state = this.#state;
+    if (state.asked.has(id) || this.#actions.isHeld(id)) {
+      return state.refuse(id, name, "ERR_FRAME_MALFORMED", "The id belongs to a request that is still pending", "id-reused");
+    }
+    if (state.asked.full) {
+      return state.refuse(id, name, "ERR_TOO_MANY_PENDING", "Too many requests are pending");
+    }
+    const modern = this.#scanner.has(Slot.metaProtocolVersion);
+    if (!isDefined(method, "request", modern)) return this.#vendorRequest(line, name, id, modern);
+    const permitted = state.judge.method(name, true);
+    if (!permitted.passes) return void this.#settle(permitted, name, name, id, modern);
+    switch (method.duty) {
+      case "open":
+        if (this.#actions.opening(id, name, line)) this.#forward(line, name, method, id, modern);
+        return;
+      case "tool":
+        return this.#toolCall(line, name, method, id, modern);
+      case "resource":
+      case "prompt":
+      case "completion":
+      case "listen":
+        return this.#named(line, name, method, id, modern);
+      default:
+        return this.#forward(line, name, method, id, modern);
+    }
+  }
+
+  #forward(line: PeerLine, methodName: string, method: Method | undefined, id: RpcId, modern: boolean, name?: string): void {
+    const state = this.#state;
+    if (modern) state.modern = true;
+    state.expect({
+      id,
+      method,
+      methodName,
+      name,
+      modern,
+      firstPage: !this.#scanner.has(Slot.cursor),
+      audited: name !== undefined,
+    });
+    state.toUpstream?.forward(line.bytes, line.start, line.end);
+  }
+
+  #toolCall(line: PeerLine, methodName: string, method: Method, id: RpcId, modern: boolean): void {
+    const state = this.#state;
+    const scanner = this.#scanner;
+    if (!this.#actions.callerKnown()) return this.#actions.hold(id, line, "caller");
+    const tool = scanner.text(Slot.name);
+    const first = scanner.first(Slot.arguments);
+    if (tool === undefined || (first !== 0 && first !== OBJECT)) return this.#invalidParams(id, methodName);
+
+    const listed = state.catalogue.find(tool);
+    const policy = state.judge.policy;
+    if (policy !== undefined && (listed === undefined || !state.catalogue.complete)) {
+      if (state.catalogue.mayBeOutdated(state.arrivedAt)) return this.#actions.hold(id, line, "tools");
+    }
+    if (listed !== undefined && scanner.argumentKeys.some((key) => listed.isLookAlike(key))) {
+      return state.refuse(id, methodName, "ERR_FRAME_MALFORMED", "An argument's name is too much like another one", "folded-key");
+    }
+    const verdict = policy !== undefined && listed === undefined
+      ? state.judge.settle({ effect: "deny", reason: "unknown-tool", rules: [] })
+      : state.judge.judge({ kind: "tool", name: tool, args: this.#arguments(line, tool, first) });
+    const argsDigest = state.audit.digestArguments(
+      line.bytes.subarray(scanner.start(Slot.arguments), scanner.end(Slot.arguments)),
+    );
+    if (this.#settle(verdict, methodName, tool, id, modern, argsDigest)) {
+      this.#forward(line, methodName, method, id, modern, tool);
+    }
+  }
+
+  /** The call's arguments, parsed only where a rule for this tool reads them. */
+  #arguments(line: PeerLine, tool: string, first: number): Readonly<Record<string, unknown>> | undefined {
+    if (this.#state.judge.policy?.readsArguments(tool) !== true) return undefined;
+    if (first === 0) return {};
+    const scanner = this.#scanner;
+    return parseValue(
+      line.bytes,
+      scanner.start(Slot.arguments),
+      scanner.end(Slot.arguments),
+      scanner.inexact ? (literal) => new InexactNumber(literal) : undefined,
+    ) as Readonly<Record<string, unknown>>;
+  }
+
+  /** Requests that name a resource or a prompt. */
+  #named(line: PeerLine, methodName: string, method: Method, id: RpcId, modern: boolean): void {
+    if (!this.#actions.callerKnown()) return this.#actions.hold(id, line, "caller");
+    const requests = this.#namedRequests(line, method);
+    if (requests === undefined) return this.#invalidParams(id, methodName);
+    for (const { request, name } of requests) {
+      const verdict = this.#state.judge.judge(request);
+      if (!this.#settle(verdict, methodName, name, id, modern)) return;
+    }
+    this.#forward(line, methodName, method, id, modern, requests[0]?.name);
+  }
+
+  #namedRequests(line: PeerLine, method: Method): { request: PolicyRequest; name: string }[] | undefined {
+    const scanner = this.#scanner;
+    const resource = (uri: string | undefined) => uri === undefined ? undefined : [asResource(uri)];
+    const prompt = (name: string | undefined) => name === undefined ? undefined : [asPrompt(name)];
+    switch (method.duty) {
+      case "resource":
+        return resource(scanner.text(Slot.uri));
+      case "prompt":
+        return prompt(scanner.text(Slot.name));
+      case "completion":
+        // It offers values of what it completes for, so it follows the rule of that.
+        if (scanner.has(Slot.refUri) === scanner.has(Slot.refName)) return undefined;
+        return scanner.has(Slot.refUri) ? resource(scanner.text(Slot.refUri)) : prompt(scanner.text(Slot.refName));
+      default:
+        return this.#listened(line);
+    }
+  }
+
+  /** The resources that `subscriptions/listen` wants to hear of. */
+  #listened(line: PeerLine): { request: PolicyRequest; name: string }[] | undefined {
+    const scanner = this.#scanner;
+    if (scanner.first(Slot.notifications) !== OBJECT) return undefined;
+    const filter = parseValue(line.bytes, scanner.start(Slot.notifications), scanner.end(Slot.notifications));
+    const uris = Object.hasOwn(filter as object, "resourceSubscriptions")
+      ? (filter as { resourceSubscriptions: unknown }).resourceSubscriptions
+      : [];
+    if (!Array.isArray(uris) || !uris.every((uri): uri is string => typeof uri === "string")) return undefined;
+    return uris.map(asResource);
+  }
+
+  /** A method that MCP does not define: refused, unless the policy lists it under `methods.allow`. */
+  #vendorRequest(line: PeerLine, name: string, id: RpcId, modern: boolean): void {
+    const state = this.#state;
+    const verdict = state.judge.method(name, false);
+    if (!verdict.passes) return state.refuse(id, name, "ERR_METHOD_UNKNOWN", "Method not found");
+    if (!this.#actions.callerKnown()) return this.#actions.hold(id, line, "caller");
+    this.#settle(verdict, name, name, id, modern);
+    this.#forward(line, name, undefined, id, modern, name);
+  }
+
+  /** Records the verdict; answers the request when it is refused. @returns Whether the message goes on. */
+  #settle(
+    verdict: Verdict,
+    method: string,
+    name: string,
+    id: RpcId,
+    modern: boolean,
+    argsDigest?: string,
+  ): boolean {
+    const state = this.#state;
+    const rpcId = idText(id);
+    const subject = { direction: "fromPeer" as const, method, name, rpcId };
+    const digest = argsDigest === undefined ? {} : { argsDigest };
+    if (verdict.passes) {
+      state.recordVerdict(subject, verdict, digest);
+      return true;
+    }
+    const refusal = state.audit.refusalId();
+    state.recordVerdict(subject, verdict, { ...digest, refusal });
+    const sentence = withId(verdict.decision.message ?? "Refused by policy", refusal);
+    state.toPeer.send(
+      method === "tools/call"
+        ? toolRefusalLine(rpcId, sentence, modern)
+        : errorLine(rpcId, RPC_CODES.ERR_DENIED, sentence),
+    );
+    return false;
+  }
+
+  #invalidParams(id: RpcId, method: string): void {
+    const rpcId = idText(id);
+    const refusal = this.#state.recordRefusal(
+      { direction: "fromPeer", method, rpcId },
+      "ERR_FRAME_MALFORMED",
+      "params",
+    );
+    this.#state.toPeer.send(errorLine(rpcId, INVALID_PARAMS, withId("Invalid params", refusal)));
+  }
+
+  #notification(line: PeerLine, name: string, method: Method | undefined): void {
+    const state = this.#state;
+    const modern = this.#scanner.has(Slot.metaProtocolVersion);
+    if (!isDefined(method, "notification", modern)) {
+      if (!state.judge.method(name, false).passes) {
+        state.recordRefusal({ direction: "fromPeer", method: name }, "ERR_METHOD_UNKNOWN");
+        return;
+      }
+    } else if (!state.judge.method(name, true).passes) {
+      state.recordRefusal({ direction: "fromPeer", method: name }, "ERR_DENIED", "methods");
+      return;
+    } else if (method.duty === "cancel" && !this.#cancel()) return;
+    state.toUpstream?.forward(line.bytes, line.start, line.end);
+  }
+
+  /** @returns Whether the server has to hear of it: it does only of a request that it still works on. */
+  #cancel(): boolean {
+    const state = this.#state;
+    const id = this.#scanner.id(Slot.requestId);
+    if (id === undefined || this.#actions.release(id)) return false;
+    const request = state.asked.get(id);
+    if (request === undefined || request.cancelled) return false;
+    state.asked.cancel(request);
+    if (request.audited) {
+      state.audit.append({
+        type: "result",
+        session: state.id,
+        direction: "fromPeer",
+        method: request.methodName,
+        ...(request.name === undefined ? {} : { name: request.name }),
+        rpcId: idText(id),
+        outcome: "cancelled",
+        durationMs: state.arrivedAt - request.sentAt,
+        bytes: 0,
+      });
+    }
+    return true;
+  }
+
+  /** An answer to something the server asked: only if it did, and only once. */
+  #response(line: PeerLine): void {
+    const state = this.#state;
+    const id = this.#scanner.id(Slot.id);
+    // The tick of a peer's line is never older than the server's question: the peer could not know its id.
+    if (id === undefined || state.askedByServer.take(id, state.tick + 1) === undefined) {
+      state.recordRefusal({ direction: "fromPeer", method: "(response)" }, "ERR_FRAME_MALFORMED", "unasked");
+      return;
+    }
+    state.toUpstream?.forward(line.bytes, line.start, line.end);
+  }
+}
+
+const OBJECT = 0x7b;
+
+function isDefined(method: Method | undefined, kind: Method["kind"], modern: boolean): method is Method {
+  if (method === undefined || method.kind !== kind) return false;
+  const era: Era = modern ? "modern" : "legacy";
+  return method.eras.includes(era);
+}
+
+function asResource(uri: string): { request: PolicyRequest; name: string } {
+  return { request: { kind: "resource", uri }, name: uri };
+}
+
+function asPrompt(name: string): { request: PolicyRequest; name: string } {
+  return { request: { kind: "prompt", name }, name };
+}
+
+function isBlank(bytes: Buffer, start: number, end: number): boolean {
+  for (let i = start; i < end; i++) {
+    const c = bytes[i];
+    if (c !== 0x0a && c !== 0x0d && c !== 0x20 && c !== 0x09) return false;
+  }
+  return true;
+}

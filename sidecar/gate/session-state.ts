@@ -1,0 +1,141 @@
+/**
+ * What both directions of one session share. Data and small steps on it; what is made of a message stands in
+ * `peer-messages.ts` and `upstream-messages.ts`.
+ */
+import { performance } from "node:perf_hooks";
+import type { AuditLog, DecisionEvent, Subject } from "../audit/audit-log.ts";
+import type { GuardErrorCode } from "../model/errors.ts";
+import { Outbox } from "../relay/outbox.ts";
+import type { ByteStream } from "../platform/platform.ts";
+import type { Judge, Verdict } from "./judge.ts";
+import { idText, type Pending, PendingTable, type RpcId } from "./pending.ts";
+import { errorLine, RPC_CODES, withId } from "./refusal.ts";
+import { ToolCatalogue } from "./tool-catalogue.ts";
+
+export interface SessionLimits {
+  /** Longest line from a peer, in bytes. Under the 10 MiB at which SDK servers die. */
+  readonly peerLine: number;
+  /** Longest line from the server, in bytes. */
+  readonly upstreamLine: number;
+  readonly pending: number;
+}
+
+export const DEFAULT_LIMITS: SessionLimits = {
+  peerLine: 8 * 1024 * 1024,
+  upstreamLine: 64 * 1024 * 1024,
+  pending: 4096,
+};
+
+export class SessionState {
+  readonly id: string;
+  readonly judge: Judge;
+  readonly audit: AuditLog;
+  readonly limits: SessionLimits;
+  readonly toPeer: Outbox;
+  toUpstream: Outbox | undefined;
+  /** Requests of the peer that wait for the server. */
+  readonly asked: PendingTable;
+  /** Requests of the server that wait for the peer. */
+  readonly askedByServer: PendingTable;
+  readonly catalogue: ToolCatalogue;
+  /** Whether a message of the modern era was seen; the server then asks the peer nothing by itself. */
+  modern = false;
+  /** Counts chunks in either direction: the order in which things happened. */
+  tick = 0;
+  /** When the chunk at hand arrived. */
+  arrivedAt = 0;
+  /** Requests of the chunk at hand: they go on once the chunk's records are written. */
+  #unsent: Pending[] = [];
+
+  constructor(id: string, peer: ByteStream, judge: Judge, audit: AuditLog, limits: SessionLimits) {
+    this.id = id;
+    this.judge = judge;
+    this.audit = audit;
+    this.limits = limits;
+    this.toPeer = new Outbox(peer);
+    this.asked = new PendingTable(limits.pending);
+    this.askedByServer = new PendingTable(limits.pending);
+    this.catalogue = new ToolCatalogue(judge.policy);
+  }
+
+  /** A chunk came in, from either side. @returns Its tick. */
+  begin(): number {
+    this.arrivedAt = performance.now();
+    return ++this.tick;
+  }
+
+  /** Registers a request of the peer that is about to be forwarded. */
+  expect(request: Omit<Pending, "sentTick" | "sentAt" | "cancelled">): Pending {
+    const pending: Pending = { ...request, sentTick: this.tick, sentAt: this.arrivedAt, cancelled: false };
+    this.asked.add(pending);
+    this.#unsent.push(pending);
+    return pending;
+  }
+
+  recordVerdict(subject: Omit<Subject, "session">, verdict: Verdict, extra: Partial<DecisionEvent> = {}): void {
+    const { decision } = verdict;
+    this.audit.append({
+      type: "decision",
+      session: this.id,
+      ...subject,
+      effect: decision.effect,
+      reason: decision.reason,
+      rules: decision.rules,
+      decisionUs: this.elapsedUs(),
+      ...(verdict.observed ? { observed: true } : {}),
+      ...extra,
+    });
+  }
+
+  /** Records a refusal that no rule was asked about. @returns The id it is found by. */
+  recordRefusal(subject: Omit<Subject, "session">, code: GuardErrorCode, detail?: string): string {
+    const refusal = this.audit.refusalId();
+    this.audit.append({
+      type: "decision",
+      session: this.id,
+      ...subject,
+      effect: "deny",
+      reason: detail === undefined ? code : `${code}:${detail}`,
+      rules: [],
+      decisionUs: this.elapsedUs(),
+      refusal,
+    });
+    return refusal;
+  }
+
+  /** Answers a request of the peer with an error, and records why. */
+  refuse(id: RpcId, method: string, code: GuardErrorCode, sentence: string, detail?: string): void {
+    const rpcId = idText(id);
+    const refusal = this.recordRefusal({ direction: "fromPeer", method, rpcId }, code, detail);
+    this.toPeer.send(errorLine(rpcId, RPC_CODES[code], withId(sentence, refusal)));
+  }
+
+  elapsedUs(): number {
+    return Math.round((performance.now() - this.arrivedAt) * 1000);
+  }
+
+  /**
+   * Writes the chunk's records. Nothing of the chunk has gone on yet.
+   *
+   * @returns false when they could not be written and the policy wants that to stop what they speak of: the
+   * chunk's requests are answered here, and what was to go to the server is forgotten.
+   */
+  commitAudit(): boolean {
+    const unsent = this.#unsent;
+    if (unsent.length > 0) this.#unsent = [];
+    try {
+      this.audit.flush();
+      return true;
+    } catch {
+      // The log itself reports the failure on the next record that can be written.
+      if (!this.audit.mandatory) return true;
+    }
+    this.toUpstream?.discard();
+    for (const request of unsent) {
+      this.asked.remove(request.id);
+      const sentence = "The audit log cannot be written, so nothing is allowed";
+      this.toPeer.send(errorLine(idText(request.id), RPC_CODES.ERR_AUDIT_UNWRITABLE, sentence));
+    }
+    return false;
+  }
+}

@@ -1,0 +1,436 @@
+/**
+ * One admitted peer with its server behind it, from the first byte to the last.
+ *
+ * Joins the two directions, keeps both sides' back-pressure apart, and sees to it that every request is answered once,
+ * whatever ends the session. Whatever throws while a message is judged ends here as a refusal.
+ */
+import { Buffer } from "node:buffer";
+import type { Attestation } from "../attest/attest.ts";
+import type { AuditLog, LifecycleEvent } from "../audit/audit-log.ts";
+import { GuardError, messageOf } from "../model/errors.ts";
+import type { PeerEvidence, Principal } from "../model/evidence.ts";
+import type { ByteStream } from "../platform/platform.ts";
+import { IdFinder } from "../relay/id-finder.ts";
+import { LineSplitter } from "../relay/line-splitter.ts";
+import { Outbox } from "../relay/outbox.ts";
+import type { StopCause, Upstream, UpstreamExit } from "../upstream/upstream.ts";
+import { HeldRequests } from "./held-requests.ts";
+import type { Judge } from "./judge.ts";
+import { Opening } from "./opening.ts";
+import { idText, type RpcId } from "./pending.ts";
+import { type PeerLine, PeerMessages } from "./peer-messages.ts";
+import { errorLine, RPC_CODES } from "./refusal.ts";
+import { type SessionLimits, SessionState } from "./session-state.ts";
+import { ToolListing } from "./tool-listing.ts";
+import { UpstreamMessages } from "./upstream-messages.ts";
+import { Valve } from "./valve.ts";
+
+export interface SessionOptions {
+  readonly id: string;
+  readonly peer: ByteStream;
+  readonly attestation: Attestation;
+  readonly principalOf: (evidence: PeerEvidence) => Principal;
+  readonly launch: () => Promise<Upstream>;
+  readonly judge: Judge;
+  readonly audit: AuditLog;
+  readonly limits: SessionLimits;
+  /** One line for the person at the terminal. */
+  readonly notice: (text: string) => void;
+}
+
+export interface SessionEnd {
+  /** Undefined when the server could not be started. */
+  readonly exit: UpstreamExit | undefined;
+  readonly error: GuardError | undefined;
+}
+
+/** Our own answers that a peer may leave unread before it is no longer read from. */
+const UNREAD_ANSWERS = 1024 * 1024;
+const HELD_BYTES = 1024 * 1024;
+/** Lines of the server that are no messages and get a record each; the rest are counted. */
+const NOISE_RECORDS = 20;
+const LAST_WORDS_MS = 500;
+const FIRST_REQUEST_MS = 300;
+
+export class Session {
+  readonly #options: SessionOptions;
+  readonly #state: SessionState;
+  readonly #fromPeer: PeerMessages;
+  readonly #fromUpstream: UpstreamMessages;
+  readonly #held = new HeldRequests();
+  readonly #opening: Opening;
+  readonly #listing: ToolListing;
+  readonly #peerValve: Valve;
+  #upstreamValve: Valve | undefined;
+  #upstream: Upstream | undefined;
+  #callerKnown = false;
+  #noise = 0;
+  #ending: StopCause | undefined;
+  #ended = false;
+  #peerWrites = true;
+  #settle: (end: SessionEnd) => void = () => {};
+  readonly #settled = new Promise<SessionEnd>((resolve) => {
+    this.#settle = resolve;
+  });
+
+  constructor(options: SessionOptions) {
+    this.#options = options;
+    const { id, peer, judge, audit, limits } = options;
+    const state = new SessionState(id, peer, judge, audit, limits);
+    this.#state = state;
+    this.#peerValve = new Valve(peer);
+    this.#opening = new Opening({
+      declineProbe: (probe) => this.#declineProbe(probe),
+      respawn: (replay) => void this.#respawn(replay),
+      unreadInput: () => this.#upstream?.unreadInput(),
+    });
+    this.#listing = new ToolListing(state.catalogue, {
+      send: (line) => this.#send(line),
+      done: () => this.#replay("tools"),
+    });
+    this.#fromPeer = new PeerMessages(state, {
+      callerKnown: () => this.#callerKnown,
+      hold: (rpcId, line, until) => this.#hold(rpcId, line, until),
+      release: (rpcId) => this.#held.release(rpcId),
+      isHeld: (rpcId) => this.#held.has(rpcId),
+      opening: (rpcId, method, line) => this.#open(rpcId, method, line),
+    });
+    this.#fromUpstream = new UpstreamMessages(state, {
+      ownAnswer: (rpcId, line) => this.#listing.answer(rpcId, line.toString("utf8"), state.arrivedAt),
+      opened: (method, answer) => this.#opened(method, answer),
+      toolsChanged: () => state.catalogue.forget(),
+      toolsListed: () => this.#toolsListed(),
+      noise: (what, bytes) => this.#noted(what, bytes),
+    });
+  }
+
+  /** Settles when the peer has been told everything it will be told; never rejects. */
+  get ended(): Promise<SessionEnd> {
+    return this.#settled;
+  }
+
+  start(): void {
+    const { attestation, audit, id, principalOf } = this.#options;
+    audit.identify(id, { principal: principalOf(attestation.immediate), evidence: attestation.immediate });
+    void attestation.complete.then((evidence) => this.#identified(evidence));
+    this.#peerValve.close("upstream-starting");
+    void this.#launch(undefined);
+    this.#listenToPeer();
+  }
+
+  /** Ends the session in good order; a second call climbs the ladder that stops the server. */
+  stop(cause: StopCause): void {
+    this.#ending ??= cause;
+    if (this.#upstream !== undefined) void this.#upstream.stop(cause);
+  }
+
+  // ── who ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  #identified(evidence: PeerEvidence): void {
+    if (this.#ended) return;
+    const { audit, id, principalOf } = this.#options;
+    audit.identify(id, { principal: principalOf(evidence), evidence });
+    this.#callerKnown = true;
+    this.#record("session-start", { transport: evidence.transport, lineageEnd: evidence.lineage.end });
+    this.#replay("caller");
+  }
+
+  // ── the server's process ─────────────────────────────────────────────────────────────────────────────────────────
+
+  async #launch(replay: Buffer | undefined): Promise<void> {
+    let upstream: Upstream;
+    try {
+      upstream = await this.#options.launch();
+    } catch (error) {
+      return this.#launchFailed(asGuardError(error));
+    }
+    this.#upstream = upstream;
+    this.#recordMeasured(upstream);
+    if (this.#ending !== undefined) void upstream.stop(this.#ending);
+    this.#state.toUpstream = new Outbox(upstream.input);
+    this.#listenToUpstream(upstream);
+    if (replay !== undefined) upstream.input.write(replay);
+    void upstream.exited.then((exit) => this.#upstreamExited(upstream, exit));
+    this.#peerValve.open("upstream-starting");
+  }
+
+  /** The peer's first requests are on their way, or already here: they are told why nothing answers. */
+  #launchFailed(error: GuardError): void {
+    this.#peerValve.open("upstream-starting");
+    setTimeout(() => this.#finish(undefined, error), this.#ending === undefined ? FIRST_REQUEST_MS : 0);
+  }
+
+  #recordMeasured(upstream: Upstream): void {
+    void upstream.measured.then((command) => {
+      if (this.#ended) return;
+      const { executable, interpreter, path } = command;
+      this.#record("upstream-start", { pid: upstream.pid, path, executable, ...(interpreter ? { interpreter } : {}) });
+      this.#commit();
+    });
+  }
+
+  #listenToUpstream(upstream: Upstream): void {
+    const state = this.#state;
+    const splitter = new LineSplitter(state.limits.upstreamLine, {
+      line: (bytes, start, end, begun) => this.#upstreamLine(bytes, start, end, begun),
+      tooLong: () => this.#noted("too-long", state.limits.upstreamLine),
+      dropped: () => {},
+    });
+    const valve = new Valve(upstream.output);
+    this.#upstreamValve = valve;
+    const current = () => this.#upstream === upstream;
+    upstream.output.start({
+      data: (chunk) => {
+        if (!current()) return;
+        splitter.push(chunk, state.begin());
+        this.#commit();
+      },
+      end: () => {
+        if (current() && splitter.finish()) this.#noted("half-a-line", 0);
+      },
+      error: () => {},
+      drain: () => {},
+    });
+    // Its end is told by `exited`; until then what cannot be written is lost with it.
+    upstream.input.start({
+      data: () => {},
+      end: () => {},
+      error: () => {},
+      drain: () => this.#peerValve.open("reader-slow"),
+    });
+  }
+
+  #upstreamExited(upstream: Upstream, exit: UpstreamExit): void {
+    if (this.#upstream !== upstream) return;
+    if (this.#ending === undefined && exit.cause === undefined && this.#opening.upstreamExited()) return;
+    this.#finish(exit, undefined);
+  }
+
+  async #respawn(replay: Buffer | undefined): Promise<void> {
+    const previous = this.#upstream;
+    this.#upstream = undefined;
+    this.#state.toUpstream = undefined;
+    this.#state.catalogue.forget();
+    this.#peerValve.close("upstream-starting");
+    this.#record("upstream-respawn", { replayed: replay !== undefined });
+    this.#commit();
+    await previous?.stop("respawn");
+    if (this.#ended) return;
+    await this.#launch(replay);
+  }
+
+  // ── the opening ──────────────────────────────────────────────────────────────────────────────────────────────────
+
+  #open(id: RpcId, method: string, line: PeerLine): boolean {
+    if (method === "initialize") this.#opening.initialized(Buffer.from(line.bytes.subarray(line.start, line.end)));
+    else this.#opening.probed(id);
+    return true;
+  }
+
+  #declineProbe(id: RpcId): void {
+    // The server's own answer, should it come after all, then belongs to no request and is dropped.
+    this.#state.asked.remove(id);
+    this.#state.modern = false;
+    this.#state.toPeer.send(errorLine(idText(id), RPC_CODES.ERR_METHOD_UNKNOWN, "Method not found"));
+    this.#commit();
+  }
+
+  #opened(method: string, answer: Readonly<Record<string, unknown>>): void {
+    this.#opening.answered();
+    const { protocolVersion, supportedVersions, serverInfo } = answer;
+    const claimed = { serverInfo: brief(serverInfo), version: brief(protocolVersion ?? supportedVersions) };
+    this.#record("notice", { opened: method, claimed });
+  }
+
+  // ── lines ────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  #listenToPeer(): void {
+    const state = this.#state;
+    const { peer } = this.#options;
+    let finder = new IdFinder();
+    const splitter = new LineSplitter(state.limits.peerLine, {
+      line: (bytes, start, end) => this.#peerLine({ bytes, start, end }),
+      tooLong: (chunks) => {
+        finder = new IdFinder();
+        for (const chunk of chunks) finder.push(chunk);
+      },
+      dropped: (bytes, last) => {
+        finder.push(bytes);
+        if (last) this.#fromPeer.tooLong(finder.answerId());
+      },
+    });
+    peer.start({
+      data: (chunk) => {
+        splitter.push(chunk, state.begin());
+        this.#commit();
+      },
+      end: () => {
+        if (splitter.finish()) this.#halfLine();
+        this.stop("peer-gone");
+      },
+      error: () => {
+        this.#peerWrites = false;
+        this.stop("peer-gone");
+      },
+      drain: () => {
+        this.#upstreamValve?.open("reader-slow");
+        this.#peerValve.open("answers-unread");
+      },
+    });
+  }
+
+  #peerLine(line: PeerLine): void {
+    try {
+      this.#fromPeer.take(line);
+    } catch (error) {
+      this.#failed(error);
+      const finder = new IdFinder();
+      finder.push(line.bytes.subarray(line.start, line.end));
+      this.#state.toPeer.send(errorLine(finder.answerId(), RPC_CODES.ERR_INTERNAL, "The message could not be judged"));
+    }
+  }
+
+  #upstreamLine(bytes: Buffer, start: number, end: number, begun: number): void {
+    try {
+      this.#fromUpstream.take(bytes, start, end, begun);
+    } catch (error) {
+      this.#failed(error);
+      this.#noted("unjudged", end - start);
+    }
+  }
+
+  /** Here, and in the two callers, an exception while judging becomes a refusal: the message goes nowhere. */
+  #failed(error: unknown): void {
+    this.#record("notice", { code: "ERR_INTERNAL", message: messageOf(error).slice(0, 200) });
+    this.#options.notice(`A message could not be judged and was dropped: ${messageOf(error)}`);
+  }
+
+  #halfLine(): void {
+    this.#state.recordRefusal({ direction: "fromPeer", method: "(half a line)" }, "ERR_FRAME_MALFORMED", "half-a-line");
+    this.#commit();
+  }
+
+  /** A line of the server's that is no message for anybody. */
+  #noted(what: string, bytes: number): void {
+    if (++this.#noise <= NOISE_RECORDS) this.#record("upstream-noise", { what, bytes });
+  }
+
+  /** Everything in the chunk was judged: record it, then let go of what may go. */
+  #commit(): void {
+    const state = this.#state;
+    state.commitAudit();
+    const { peer } = this.#options;
+    if (this.#peerWrites) {
+      if (!state.toPeer.flush()) {
+        this.#upstreamValve?.close("reader-slow");
+        if (peer.buffered > UNREAD_ANSWERS) this.#peerValve.close("answers-unread");
+      }
+    } else state.toPeer.discard();
+    if (state.toUpstream !== undefined && !state.toUpstream.flush()) this.#peerValve.close("reader-slow");
+  }
+
+  #send(line: string): void {
+    this.#state.toUpstream?.send(line);
+  }
+
+  // ── what waits ───────────────────────────────────────────────────────────────────────────────────────────────────
+
+  #hold(id: RpcId, line: PeerLine, until: "caller" | "tools"): void {
+    const bytes = line.bytes.subarray(line.start, line.end);
+    this.#held.hold(id, bytes, until);
+    if (this.#held.bytes > HELD_BYTES) this.#peerValve.close("calls-held");
+    if (until === "tools") this.#listing.begin(bytes.toString("utf8"));
+  }
+
+  #replay(until: "caller" | "tools"): void {
+    this.#state.begin();
+    for (const line of this.#held.take(until)) this.#peerLine({ bytes: line, start: 0, end: line.length });
+    if (this.#held.bytes <= HELD_BYTES) this.#peerValve.open("calls-held");
+    this.#commit();
+  }
+
+  #compared = false;
+
+  #toolsListed(): void {
+    const { policy } = this.#options.judge;
+    if (policy !== undefined && !this.#compared) {
+      this.#compared = true;
+      for (const problem of policy.compareWithTools(this.#state.catalogue.definitions)) {
+        this.#options.notice(`${problem.file}:${problem.line}:${problem.column}: ${problem.message}`);
+      }
+    }
+    this.#replay("tools");
+  }
+
+  // ── the end ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  #finish(exit: UpstreamExit | undefined, error: GuardError | undefined): void {
+    if (this.#ended) return;
+    this.#ended = true;
+    this.#opening.close();
+    this.#listing.close();
+    this.#state.begin();
+    this.#answerPending(error);
+    this.#record("upstream-exit", {
+      code: exit?.code ?? null,
+      signal: exit?.signal ?? null,
+      cause: exit?.cause ?? null,
+      ...(error === undefined ? {} : { error: error.code }),
+      ...(this.#noise > 0 ? { noise: this.#noise } : {}),
+    });
+    this.#record("session-end", { reason: this.#ending ?? (error === undefined ? "upstream-gone" : error.code) });
+    this.#state.toUpstream = undefined;
+    this.#commit();
+    this.#options.attestation.close();
+    this.#options.audit.forget(this.#options.id);
+    void this.#lastWords().then(() => this.#settle({ exit, error }));
+  }
+
+  #answerPending(error: GuardError | undefined): void {
+    const state = this.#state;
+    const code = error === undefined ? RPC_CODES.ERR_UPSTREAM_EXITED : RPC_CODES[error.code];
+    const sentence = error === undefined ? "The server ended before it answered" : error.publicMessage;
+    for (const request of state.asked.drain()) {
+      state.toPeer.send(errorLine(idText(request.id), code, sentence));
+      if (!request.audited) continue;
+      state.audit.append({
+        type: "result",
+        session: state.id,
+        direction: "fromPeer",
+        method: request.methodName,
+        ...(request.name === undefined ? {} : { name: request.name }),
+        rpcId: idText(request.id),
+        outcome: "upstream-gone",
+        durationMs: state.arrivedAt - request.sentAt,
+        bytes: 0,
+      });
+    }
+    for (const id of this.#held.drain()) state.toPeer.send(errorLine(idText(id), code, sentence));
+  }
+
+  /** Waits, briefly, until the peer has taken what it was told. */
+  async #lastWords(): Promise<void> {
+    const { peer } = this.#options;
+    const until = Date.now() + LAST_WORDS_MS;
+    peer.end();
+    while (this.#peerWrites && peer.buffered > 0 && Date.now() < until) {
+      await new Promise((resolve) => setTimeout(resolve, 5));
+    }
+    peer.destroy();
+  }
+
+  #record(type: LifecycleEvent["type"], detail: Readonly<Record<string, unknown>>): void {
+    this.#options.audit.append({ type, session: this.#options.id, detail });
+  }
+}
+
+function asGuardError(error: unknown): GuardError {
+  if (error instanceof GuardError) return error;
+  return new GuardError("ERR_UPSTREAM_LAUNCH", `Cannot start the server: ${messageOf(error)}`, { cause: error });
+}
+
+/** A claim of the other side's, cut to a size that is fit for a record. */
+function brief(claim: unknown): string {
+  const text = typeof claim === "string" ? claim : JSON.stringify(claim) ?? "";
+  return text.length <= 200 ? text : `${text.slice(0, 200)}…`;
+}

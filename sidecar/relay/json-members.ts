@@ -1,0 +1,92 @@
+/**
+ * Where the members of an object, or the elements of an array, stand in a line: for changing one part of a message and
+ * leaving every other byte as it came.
+ *
+ * For text that was scanned before (`StrictScanner`); it is not checked again. Not for the hot path.
+ */
+import type { Buffer } from "node:buffer";
+import { JsonLexer } from "./json-lexer.ts";
+import { decodeString } from "./strict-scanner.ts";
+
+export interface Span {
+  readonly start: number;
+  readonly end: number;
+}
+
+export interface Member extends Span {
+  readonly key: string;
+  /** Where the member's value stands; `start`..`end` hold key and value. */
+  readonly value: Span;
+}
+
+/** @returns The members in order, or undefined when `bytes[start]` does not begin a well-formed object. */
+export function membersOf(bytes: Buffer, start: number, end: number): readonly Member[] | undefined {
+  const members: Member[] = [];
+  const sound = walk(bytes, start, end, 0x7b, (lexer, pos) => {
+    if (bytes[pos] !== 0x22) return -1;
+    const close = lexer.skipString(pos + 1);
+    if (close < 0) return -1;
+    const colon = skipBlanks(bytes, close + 1, end);
+    if (bytes[colon] !== 0x3a) return -1;
+    const value = skipBlanks(bytes, colon + 1, end);
+    const after = skipValue(lexer, value);
+    if (after < 0) return -1;
+    members.push({ key: decodeString(bytes, pos + 1, close), start: pos, end: after, value: { start: value, end: after } });
+    return after;
+  });
+  return sound ? members : undefined;
+}
+
+/** @returns The elements in order, or undefined when `bytes[start]` does not begin a well-formed array. */
+export function elementsOf(bytes: Buffer, start: number, end: number): readonly Span[] | undefined {
+  const elements: Span[] = [];
+  const sound = walk(bytes, start, end, 0x5b, (lexer, pos) => {
+    const after = skipValue(lexer, pos);
+    if (after >= 0) elements.push({ start: pos, end: after });
+    return after;
+  });
+  return sound ? elements : undefined;
+}
+
+function walk(
+  bytes: Buffer,
+  start: number,
+  end: number,
+  open: number,
+  part: (lexer: JsonLexer, pos: number) => number,
+): boolean {
+  if (bytes[start] !== open) return false;
+  const lexer = new JsonLexer();
+  lexer.bytes = bytes;
+  lexer.end = end;
+  let pos = skipBlanks(bytes, start + 1, end);
+  if (bytes[pos] === open + 2) return true;
+  for (;;) {
+    pos = part(lexer, pos);
+    if (pos < 0) return false;
+    pos = skipBlanks(bytes, pos, end);
+    if (bytes[pos] === open + 2) return true;
+    if (bytes[pos] !== 0x2c) return false;
+    pos = skipBlanks(bytes, pos + 1, end);
+  }
+}
+
+function skipValue(lexer: JsonLexer, pos: number): number {
+  const { bytes, end } = lexer;
+  const first = bytes[pos];
+  if (pos >= end || first === undefined) return -1;
+  if (first === 0x7b || first === 0x5b) return lexer.skipContainer(pos);
+  if (first === 0x22) return lexer.skipString(pos + 1) + 1 || -1;
+  let after = pos;
+  while (after < end && !isDelimiter(bytes[after] as number)) after++;
+  return after > pos ? after : -1;
+}
+
+function isDelimiter(c: number): boolean {
+  return c === 0x2c || c === 0x7d || c === 0x5d || c <= 0x20;
+}
+
+function skipBlanks(bytes: Buffer, pos: number, end: number): number {
+  while (pos < end && (bytes[pos] as number) <= 0x20) pos++;
+  return pos;
+}

@@ -1,0 +1,69 @@
+/**
+ * What is about to be written to one side, gathered until everything in the chunk at hand was judged and audited.
+ *
+ * Neighbouring slices of one buffer become one slice: a write per line costs five times the CPU of a write per chunk.
+ */
+import { Buffer } from "node:buffer";
+import type { ByteStream } from "../platform/platform.ts";
+
+export class Outbox {
+  readonly #stream: ByteStream;
+  #segments: Buffer[] = [];
+  // The run of lines that is still growing, as a range of one buffer.
+  #run: Buffer | undefined;
+  #runStart = 0;
+  #runEnd = 0;
+
+  constructor(stream: ByteStream) {
+    this.#stream = stream;
+  }
+
+  /** Forwards `bytes[start..end)` as they are. The buffer must not be changed before `flush`. */
+  forward(bytes: Buffer, start: number, end: number): void {
+    if (this.#run === bytes && this.#runEnd === start) {
+      this.#runEnd = end;
+      return;
+    }
+    this.#closeRun();
+    this.#run = bytes;
+    this.#runStart = start;
+    this.#runEnd = end;
+  }
+
+  /** Adds a line of our own making; the newline is added here. */
+  send(line: string): void {
+    this.#closeRun();
+    this.#segments.push(Buffer.from(line + "\n", "utf8"));
+  }
+
+  /** Adds bytes that a rule rewrote, newline included. */
+  sendBytes(line: Buffer): void {
+    this.#closeRun();
+    this.#segments.push(line);
+  }
+
+  /** Forgets what was gathered since the last flush: nothing of it may go out. */
+  discard(): void {
+    this.#segments = [];
+    this.#run = undefined;
+  }
+
+  /** @returns false when the other side should be given time to read before more is taken in. */
+  flush(): boolean {
+    this.#closeRun();
+    const segments = this.#segments;
+    if (segments.length === 0) return true;
+    this.#segments = [];
+    const first = segments[0];
+    if (segments.length === 1 && first !== undefined) return this.#stream.write(first);
+    return this.#stream.write(Buffer.concat(segments));
+  }
+
+  #closeRun(): void {
+    const run = this.#run;
+    if (run === undefined) return;
+    this.#run = undefined;
+    const whole = this.#runStart === 0 && this.#runEnd === run.length;
+    this.#segments.push(whole ? run : run.subarray(this.#runStart, this.#runEnd));
+  }
+}
