@@ -22,6 +22,7 @@ export function openLinux(): Platform {
     openProcess,
     openStream,
     socketPair,
+    pipe,
     closeDescriptor: (fd) => void calls().close(fd),
     unreadBytes,
   };
@@ -80,6 +81,12 @@ function socketPair(): readonly [number, number] {
   const pair = calls().socketPair();
   if (pair !== undefined) return pair;
   throw new GuardError("ERR_PLATFORM_UNSUPPORTED", `Cannot make a socket pair: ${calls().errno()}`);
+}
+
+function pipe(): readonly [number, number] {
+  const ends = calls().pipe();
+  if (ends !== undefined) return ends;
+  throw new GuardError("ERR_PLATFORM_UNSUPPORTED", `Cannot make a pipe: ${calls().errno()}`);
 }
 
 /** For a Unix socket this is the memory of what is queued: more than its bytes, and 0 exactly when all was read. */

@@ -28,6 +28,8 @@ export interface Platform {
   openStream(fd: number, direction: StreamDirection): ByteStream;
   /** Two connected Unix stream sockets, close-on-exec. Unlike a pipe they cannot be reopened through /proc. */
   socketPair(): readonly [number, number];
+  /** A pipe, close-on-exec: the end to read, the end to write. Any process of the user can open either by /proc. */
+  pipe(): readonly [number, number];
   closeDescriptor(fd: number): void;
   /** Bytes written to this socket that the other end has not read yet; undefined when the kernel cannot tell. */
   unreadBytes(fd: number): number | undefined;

@@ -12,6 +12,7 @@ export function openUnsupported(): Platform {
     openProcess: () => refuse("hold a process"),
     openStream: () => refuse("open a stream"),
     socketPair: () => refuse("make a socket pair"),
+    pipe: () => refuse("make a pipe"),
     closeDescriptor: () => refuse("close a descriptor"),
     unreadBytes: () => refuse("count unread bytes"),
   };

@@ -31,6 +31,7 @@ export interface Calls {
   open(path: string, flags: number): number;
   close(fd: number): number;
   socketPair(): readonly [number, number] | undefined;
+  pipe(): readonly [number, number] | undefined;
   /** @returns The option's bytes, in a buffer that the next call reuses; undefined on error. */
   socketOption(fd: number, option: number): DataView | undefined;
   pidfdOpen(pid: number): number;
@@ -53,6 +54,7 @@ function bind(): Calls {
   const open = func("int open(const char *path, int flags)");
   const close = func("int close(int fd)");
   const socketpair = func("int socketpair(int domain, int type, int protocol, void *pair)");
+  const pipe2 = func("int pipe2(void *ends, int flags)");
   const getsockopt = func("int getsockopt(int fd, int level, int name, void *value, void *length)");
   const syscall = func("long syscall(long number, long a, long b, long c, long d, long e)");
   const poll = func("int poll(void *fds, ulong count, int timeout)");
@@ -69,6 +71,9 @@ function bind(): Calls {
     socketPair() {
       if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, integers) !== 0) return undefined;
       return [integers[0]!, integers[1]!];
+    },
+    pipe() {
+      return pipe2(integers, O_CLOEXEC) === 0 ? [integers[0]!, integers[1]!] : undefined;
     },
     socketOption(fd, option) {
       length[0] = value.byteLength;

@@ -66,7 +66,8 @@ class LinuxProcess implements ProcessHandle {
   }
 
   read(name: "stat" | "status" | "auxv" | "cmdline" | "environ" | "maps"): string {
-    return readBounded(this.procPath(name), MAX_PROC_FILE).toString("utf8");
+    // auxv is binary: as UTF-8 different bytes would become the same replacement character.
+    return readBounded(this.procPath(name), MAX_PROC_FILE).toString(name === "auxv" ? "latin1" : "utf8");
   }
 
   procPath(name: string): string {

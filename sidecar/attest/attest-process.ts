@@ -1,0 +1,44 @@
+import type { Lineage, ProcessEvidence } from "../model/evidence.ts";
+import { GuardError } from "../model/errors.ts";
+import type { Digests } from "../platform/digests.ts";
+import type { Platform } from "../platform/platform.ts";
+import { walkLineage } from "./lineage.ts";
+import { measureProcess } from "./measure.ts";
+import { selectorsOf } from "./selectors.ts";
+
+/** Evidence of a process that is nobody's peer: for showing to a person, not for admitting anyone. */
+export interface ProcessAttestation {
+  readonly process: ProcessEvidence;
+  readonly lineage: Lineage;
+  readonly selectors: readonly string[];
+}
+
+/**
+ * Measures the process that has this number now, and its ancestors. Nobody has proven that it is the one that was
+ * meant, hence the grade `lineage`.
+ *
+ * @throws {GuardError} `ERR_PEER_GONE` when there is no such process, or none that we can see.
+ */
+export async function attestProcess(
+  platform: Platform,
+  pid: number,
+  digests: Digests,
+): Promise<ProcessAttestation> {
+  const handle = platform.openProcess(pid);
+  if (handle === undefined) throw new GuardError("ERR_PEER_GONE", `Cannot attest process ${pid}: not found`);
+  const measured = measureProcess(handle, { grade: "lineage", accountGrade: "kernel" });
+  const uid = measured.evidence.uid;
+  const lineage = "absent" in uid
+    ? { ancestors: [], end: "unreadable" as const }
+    : walkLineage(platform, handle, uid.value, "lineage");
+  try {
+    const [process, ...ancestors] = await Promise.all(
+      [measured, ...lineage.ancestors].map((each) => each.complete(digests)),
+    );
+    const complete: Lineage = { end: lineage.end, ancestors };
+    const selectors = selectorsOf({ process: process!, lineage: complete, immutable: measured.immutable });
+    return { process: process!, lineage: complete, selectors };
+  } finally {
+    for (const each of [measured, ...lineage.ancestors]) each.close();
+  }
+}

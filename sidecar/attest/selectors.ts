@@ -1,0 +1,53 @@
+/** Selectors, spelled as SPIRE's unix attestor spells them where it has the same one: `type:key:value`. */
+import type { Fact, Lineage, PeerEvidence, ProcessEvidence } from "../model/evidence.ts";
+import { accountName } from "./accounts.ts";
+import { isRelied } from "./relied.ts";
+
+export interface SelectorSource {
+  readonly transport?: PeerEvidence["transport"];
+  readonly process: PeerEvidence["process"];
+  readonly lineage: Lineage;
+  readonly immutable: boolean;
+}
+
+/** A fact that is absent, or that the peer could have written itself, yields no selector; nothing stands in for it. */
+export function selectorsOf(source: SelectorSource): readonly string[] {
+  const { transport, process, lineage } = source;
+  return [
+    ...(transport === undefined ? [] : [`sock:mode:${transport.startsWith("stdio") ? "stdio" : transport}`]),
+    ...("absent" in process ? [] : processSelectors(process, source.immutable)),
+    ...chainSelectors(lineage),
+  ];
+}
+
+function processSelectors(process: ProcessEvidence, immutable: boolean): string[] {
+  return [
+    ...each(process.uid, (uid) => [`unix:uid:${uid}`, ...named("user", uid)]),
+    ...each(process.gid, (gid) => [`unix:gid:${gid}`, ...named("group", gid)]),
+    ...each(process.executable.path, (path) => [`unix:path:${path}`]),
+    ...each(process.executable.sha256, (digest) => [`unix:sha256:${digest}`]),
+    ...(immutable && isRelied(process.executable.path) ? ["proc:exe_immutable:true"] : []),
+  ];
+}
+
+function chainSelectors(lineage: Lineage): string[] {
+  const numbered = lineage.ancestors.flatMap((ancestor, hop) =>
+    each(ancestor.executable.sha256, (digest) => [`chain:${hop}:sha256:${digest}`])
+  );
+  const any = numbered.map((selector) => `chain:any:sha256:${selector.slice(-64)}`);
+  const whole = lineage.end === "init" || lineage.end === "other-uid";
+  return [
+    ...numbered,
+    ...new Set(any),
+    ...(whole && lineage.ancestors.length > 0 ? ["chain:unbroken:true"] : []),
+  ];
+}
+
+function each<T>(fact: Fact<T>, selectors: (value: T) => string[]): string[] {
+  return isRelied(fact) ? selectors(fact.value) : [];
+}
+
+function named(kind: "user" | "group", id: number): string[] {
+  const name = accountName(kind, id);
+  return name === undefined ? [] : [`unix:${kind}:${name}`];
+}
