@@ -48,7 +48,7 @@ async function complete(found: Found, digests: Digests): Promise<PeerEvidence> {
 
 function evidenceOf(found: Found, process: PeerEvidence["process"], lineage: Lineage): PeerEvidence {
   const { transport, credentials } = found;
-  const immutable = !("absent" in found.process) && found.process.immutable;
+  const immutable = !("absent" in found.process) && found.process.isImmutable();
   const selectors = selectorsOf({ transport, process, lineage, immutable });
   return { transport, credentials, process, lineage, selectors };
 }

@@ -19,13 +19,14 @@ import { absent, type Fact, type Grade, known } from "../model/evidence.ts";
 import { fileSystemOf, isLocalFileSystem } from "../platform/file-systems.ts";
 import { errorCode } from "../platform/native.ts";
 import type { ProcessHandle } from "../platform/platform.ts";
+import { sameFile, sharesView } from "./own-view.ts";
 
 /** A running image that is held open: while it is, its inode number cannot be given to another file. */
 export interface Image {
   readonly fd: number;
   readonly path: Fact<string>;
   /** The file and every folder above it are root's and writable by nobody else. */
-  readonly immutable: boolean;
+  isImmutable(): boolean;
   /** Whether the process still runs this very image. */
   isCurrent(): boolean;
   close(): void;
@@ -54,7 +55,7 @@ function examine(handle: ProcessHandle, fd: number, grade: Grade): Image | strin
     const image: Image = {
       fd,
       path,
-      immutable: "value" in path && isImmutable(path.value, stat),
+      isImmutable: () => "value" in path && isRootsAlone(path.value, stat),
       isCurrent: () => runs(handle, stat),
       close: () => closeSync(fd),
     };
@@ -79,32 +80,26 @@ function runs(handle: ProcessHandle, image: BigIntStats): boolean {
 function imagePath(handle: ProcessHandle, image: BigIntStats, grade: Grade): Fact<string> {
   // By the link count, not by the text: a file may really be called `x (deleted)`.
   if (image.nlink === 0n) return absent("exe-deleted");
-  if (!seesSame(handle, "ns/mnt")) return absent("mount-namespace-other");
-  if (!seesSame(handle, "root")) return absent("root-other");
+  if (!sharesView(handle, "ns/mnt")) return absent("mount-namespace-other");
+  if (!sharesView(handle, "root")) return absent("root-other");
   const path = readlinkSync(handle.procPath("exe"));
   const there = statSync(path, { bigint: true, throwIfNoEntry: false });
   return there !== undefined && sameFile(there, image) ? known(path, grade) : absent("exe-moved");
 }
 
-function seesSame(handle: ProcessHandle, name: "ns/mnt" | "root"): boolean {
-  return sameFile(
-    statSync(handle.procPath(name), { bigint: true }),
-    statSync(`/proc/self/${name}`, { bigint: true }),
-  );
-}
-
-function isImmutable(path: string, image: BigIntStats): boolean {
-  if (!isRootsOnly(image)) return false;
-  for (let folder = dirname(path);; folder = dirname(folder)) {
-    if (!isRootsOnly(lstatSync(folder, { bigint: true }))) return false;
-    if (folder === "/") return true;
+function isRootsAlone(path: string, image: BigIntStats): boolean {
+  try {
+    if (!isRootsOnly(image)) return false;
+    for (let folder = dirname(path);; folder = dirname(folder)) {
+      if (!isRootsOnly(lstatSync(folder, { bigint: true }))) return false;
+      if (folder === "/") return true;
+    }
+  } catch {
+    // A folder above it is gone or hidden from us: nothing was shown.
+    return false;
   }
 }
 
 function isRootsOnly(stat: BigIntStats): boolean {
   return stat.uid === 0n && (stat.mode & 0o022n) === 0n;
-}
-
-export function sameFile(a: BigIntStats, b: BigIntStats): boolean {
-  return a.dev === b.dev && a.ino === b.ino;
 }

@@ -2,7 +2,6 @@
  * Measures one process: steps 4 to 7 of the order of verification. Everything is read through its handle, and the
  * handle is asked at the end whether it was one living process all along.
  */
-import { statSync } from "node:fs";
 import {
   absent,
   type Credentials,
@@ -14,7 +13,8 @@ import {
 import { DigestError, type Digests } from "../platform/digests.ts";
 import { errorCode } from "../platform/native.ts";
 import type { ProcessHandle } from "../platform/platform.ts";
-import { type Image, openImage, sameFile } from "./image.ts";
+import { type Image, openImage } from "./image.ts";
+import { sharesView } from "./own-view.ts";
 import { parseStatus } from "./process-files.ts";
 
 export interface MeasureOptions {
@@ -32,7 +32,7 @@ export interface MeasuredProcess {
   /** The digest is `pending` here, or absent with its reason. */
   readonly evidence: ProcessEvidence;
   /** The image is a file that only root can change. */
-  readonly immutable: boolean;
+  isImmutable(): boolean;
   /** The same evidence with its digest. Never rejects. */
   complete(digests: Digests): Promise<ProcessEvidence>;
   /** The process lives and runs the image that was measured. */
@@ -97,9 +97,7 @@ function readAccount(handle: ProcessHandle, options: MeasureOptions): Account {
  */
 function namespaceRefusal(handle: ProcessHandle): string | undefined {
   try {
-    const theirs = statSync(handle.procPath("ns/user"), { bigint: true });
-    const ours = statSync("/proc/self/ns/user", { bigint: true });
-    return sameFile(theirs, ours) ? undefined : "user-namespace-other";
+    return sharesView(handle, "ns/user") ? undefined : "user-namespace-other";
   } catch (error) {
     return `ns-unreadable:${errorCode(error)}`;
   }
@@ -108,7 +106,6 @@ function namespaceRefusal(handle: ProcessHandle): string | undefined {
 class Measured implements MeasuredProcess {
   readonly handle: ProcessHandle;
   readonly evidence: ProcessEvidence;
-  readonly immutable: boolean;
   readonly #image: Image | undefined;
   readonly #grade: Grade;
   #closed = false;
@@ -116,7 +113,6 @@ class Measured implements MeasuredProcess {
   constructor(handle: ProcessHandle, evidence: ProcessEvidence, image: Image | undefined, grade: Grade) {
     this.handle = handle;
     this.evidence = evidence;
-    this.immutable = image?.immutable ?? false;
     this.#image = image;
     this.#grade = grade;
   }
@@ -141,6 +137,10 @@ class Measured implements MeasuredProcess {
         error instanceof DigestError ? `exe-${error.reason}` : `exe-unreadable:${errorCode(error)}`,
       );
     }
+  }
+
+  isImmutable(): boolean {
+    return this.#image?.isImmutable() ?? false;
   }
 
   stillSame(): boolean {

@@ -84,13 +84,15 @@ class LinuxProcess implements ProcessHandle {
   }
 }
 
+let pidfs: boolean | undefined;
+
 /** Before pidfs (Linux 6.9) all pidfds share one inode, and on 32 bits the number is cut. Then there is no such name. */
 function uniqueInode(pidfd: number): string | undefined {
   if (process.arch === "arm" || process.arch === "ia32") return undefined;
   const path = `/proc/self/fd/${pidfd}`;
   try {
-    if (statfsSync(path, { bigint: true }).type !== PIDFS_MAGIC) return undefined;
-    return statSync(path, { bigint: true }).ino.toString();
+    pidfs ??= statfsSync(path, { bigint: true }).type === PIDFS_MAGIC;
+    return pidfs ? statSync(path, { bigint: true }).ino.toString() : undefined;
   } catch {
     // No /proc, or no statfs: the inode is an extra name; without it nothing is taken as equal.
     return undefined;
