@@ -89,7 +89,7 @@ export function limited(ms: number, body: (signal: AbortSignal) => unknown): () 
 export async function waitUntil(predicate: () => boolean | Promise<boolean>, ms = 5_000): Promise<void> {
   const end = performance.now() + ms;
   while (!await predicate()) {
-    if (performance.now() > end) throw new Error(`Not true within ${ms} ms: ${predicate}`);
+    if (performance.now() > end) throw new Error(`Not true within ${ms} ms: ${String(predicate)}`);
     await delay(10);
   }
 }
