@@ -1,0 +1,110 @@
+import type { Head } from "../anchor.ts";
+import { type Fragment, fragmentOf, type Tail } from "../file/tail.ts";
+import { RecordBatch } from "./batch.ts";
+import { type AuditClock, TimeText } from "./clock.ts";
+import { newChainId } from "./ids.ts";
+import { GENESIS, RECORD_START } from "./seal.ts";
+import { detailText } from "./text.ts";
+
+const NEWLINE = 0x0a;
+/** Fragments remembered until a record can name them; more come only from a disk that is full again and again. */
+const MAX_FRAGMENTS = 64;
+
+/**
+ * One guard instance's records as they queue for the file: numbered, linked, sealed. No I/O.
+ *
+ * Records are linked when they are queued. When the kernel took less than all, `settle` goes back to the last whole
+ * record: what was lost never had a number, so the chain stays whole, and the next record says `"dropped":n`.
+ */
+export class RecordChain {
+  readonly id: string = newChainId();
+  readonly #clock: AuditClock;
+  readonly #time = new TimeText();
+  readonly #batch = new RecordBatch();
+  #seq = 0;
+  #prev: string = GENESIS;
+  #head: Head = { seq: -1, hash: GENESIS };
+  #lost = 0;
+  #fragments: Fragment[] = [];
+  #unterminated = false;
+  /** Whether this batch starts with a line break, and names the fragments in its second record. */
+  #breaksLine = false;
+  #explains = false;
+
+  constructor(clock: AuditClock) {
+    this.#clock = clock;
+  }
+
+  /** The last record that is in the kernel. */
+  get head(): Head {
+    return this.#head;
+  }
+
+  /** Records queued. */
+  get queued(): number {
+    return this.#batch.records;
+  }
+
+  get bytes(): Buffer {
+    return this.#batch.bytes;
+  }
+
+  /** Says what stands at the end of the file that the next batch goes to. */
+  enter(tail: Tail): void {
+    this.#unterminated = tail.unterminated;
+    this.#fragments = tail.fragment === undefined ? [] : [tail.fragment];
+  }
+
+  /**
+   * Queues a record.
+   * @param members JSON members that each begin with a comma, in ASCII.
+   */
+  add(type: string, members: string): void {
+    const first = this.#batch.records === 0;
+    if (first && this.#unterminated) {
+      this.#batch.breakLine();
+      this.#breaksLine = true;
+    }
+    this.#seal(type, members, first ? this.#lost : 0);
+    if (first && this.#fragments.length > 0) {
+      this.#explains = true;
+      this.#seal("recovered", `,"detail":${detailText({ broken: this.#fragments })}`, 0);
+    }
+  }
+
+  /** Takes note of how much of the batch is in the file, and starts an empty one. */
+  settle(taken: number): void {
+    const bytes = this.#batch.bytes;
+    const { records, last } = this.#batch.whole(taken);
+    if (last !== undefined) {
+      this.#head = { seq: this.#head.seq + records, hash: last.hash };
+      this.#lost = 0;
+    }
+    const explained = this.#explains && records > 1;
+    if (explained) this.#fragments = [];
+    // The record that names fragments is no event of anybody's: made again, not counted as lost.
+    this.#lost += this.#batch.records - records - (this.#explains && !explained ? 1 : 0);
+    if (taken > 0) {
+      this.#unterminated = bytes[taken - 1] !== NEWLINE;
+      this.#remember(bytes.subarray(last?.offset ?? (this.#breaksLine ? 1 : 0), taken));
+    }
+    this.#seq = this.#head.seq + 1;
+    this.#prev = this.#head.hash;
+    this.#breaksLine = this.#explains = false;
+    this.#batch.clear();
+  }
+
+  /** What a write left in the file behind its last whole record: nothing, or the beginning of the next. */
+  #remember(rest: Buffer): void {
+    if (rest.length > 0 && this.#fragments.length < MAX_FRAGMENTS) this.#fragments.push(fragmentOf(rest));
+  }
+
+  #seal(type: string, members: string, lost: number): void {
+    const dropped = lost === 0 ? "" : `"dropped":${lost},`;
+    this.#prev = this.#batch.add(
+      `${RECORD_START}${this.id}","seq":${this.#seq},"prev":"${this.#prev}","type":"${type}",${dropped}` +
+        `"time":"${this.#time.format(this.#clock.wallMs())}","uptime_ms":${this.#clock.uptimeMs()}${members}`,
+    );
+    this.#seq++;
+  }
+}
