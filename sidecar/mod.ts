@@ -1,2 +1,12 @@
 /** What commands, examples and embedders may use of the sidecar. */
 export { ERROR_CODES, GuardError, type GuardErrorCode, messageOf } from "./model/errors.ts";
+
+// Evidence and the system it comes from.
+export { attestProcess, type ProcessAttestation } from "./attest/attest-process.ts";
+export { attestStdio } from "./attest/attest-stdio.ts";
+export { principalOf } from "./attest/principal.ts";
+export type { ExecutableEvidence, Fact, Lineage, PeerEvidence, ProcessEvidence } from "./model/evidence.ts";
+export { createDigests, type Digests } from "./platform/digests.ts";
+export { examineSystem, type Finding } from "./platform/examine/examine.ts";
+export { openPlatform } from "./platform/open-platform.ts";
+export { auditFolder } from "./audit/file/safe-path.ts";
