@@ -9,7 +9,7 @@ export interface Runtime {
   command(file: string): readonly [string, ...string[]];
 }
 
-export const ROOT: string = fileURLToPath(new URL("../..", import.meta.url));
+export const ROOT: string = fileURLToPath(new URL("../..", import.meta.url).href);
 const require = createRequire(join(ROOT, "package.json"));
 
 const onDeno = "Deno" in globalThis;

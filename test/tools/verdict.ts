@@ -23,7 +23,7 @@ export interface Verdict {
 }
 
 // At the very end of the output: a test that prints something like it cannot stand in for the real one.
-const SUMMARY = /^  Total: +(\d+)\n  Passed: +(\d+)\n  Skipped: +(\d+)\n  Duration: +.*$/gm;
+const SUMMARY = /^ {2}Total: +(\d+)\n {2}Passed: +(\d+)\n {2}Skipped: +(\d+)\n {2}Duration: +.*$/gm;
 // Node prints "(node:1) ExperimentalWarning: …", Deno "Warning …" and, for node: modules, Node's form.
 const WARNING = /^(?:\(node:\d+\) .*|Warning:? .*|DANGER: .*)$/gm;
 
