@@ -10,3 +10,4 @@ export { createDigests, type Digests } from "./platform/digests.ts";
 export { examineSystem, type Finding } from "./platform/examine/examine.ts";
 export { openPlatform } from "./platform/open-platform.ts";
 export { auditFolder } from "./audit/file/safe-path.ts";
+export { type GuardOptions, guardStdio } from "./sidecar.ts";

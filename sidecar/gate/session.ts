@@ -65,6 +65,7 @@ export class Session {
   #upstream: Upstream | undefined;
   #callerKnown = false;
   #noise = 0;
+  #peerSaidAll = false;
   #ending: StopCause | undefined;
   #ended = false;
   #peerWrites = true;
@@ -113,9 +114,10 @@ export class Session {
     const { attestation, audit, id, principalOf } = this.#options;
     audit.identify(id, { principal: principalOf(attestation.immediate), evidence: attestation.immediate });
     void attestation.complete.then((evidence) => this.#identified(evidence));
+    this.#listenToPeer();
+    // Starting a stream lets it flow, so it is stopped after that; nothing has been read yet.
     this.#peerValve.close("upstream-starting");
     void this.#launch(undefined);
-    this.#listenToPeer();
   }
 
   /** Ends the session in good order; a second call climbs the ladder that stops the server. */
@@ -266,7 +268,8 @@ export class Session {
       },
       end: () => {
         if (splitter.finish()) this.#halfLine();
-        this.stop("peer-gone");
+        this.#peerSaidAll = true;
+        this.#stopOnceJudged();
       },
       error: () => {
         this.#peerWrites = false;
@@ -347,6 +350,12 @@ export class Session {
     for (const line of this.#held.take(until)) this.#peerLine({ bytes: line, start: 0, end: line.length });
     if (this.#held.bytes <= HELD_BYTES) this.#peerValve.open("calls-held");
     this.#commit();
+    this.#stopOnceJudged();
+  }
+
+  /** The peer sends no more: once nothing of what it sent is parked, the server's input may end too. */
+  #stopOnceJudged(): void {
+    if (this.#peerSaidAll && this.#callerKnown && this.#held.first === undefined) this.stop("peer-gone");
   }
 
   #compared = false;

@@ -1,0 +1,67 @@
+/**
+ * The front door that is always there: our own standard input and output. Who is behind it is whoever spawned us.
+ */
+import type { ByteStream, Platform, StreamEvents } from "../platform/platform.ts";
+
+const INPUT = 0;
+const OUTPUT = 1;
+
+/** Opens fd 0 and fd 1 as one stream. Nothing is read before `start`. Call it once. */
+export function openOwnStdio(platform: Platform): ByteStream {
+  const input = platform.describe(INPUT);
+  const output = platform.describe(OUTPUT);
+  // One socket for both directions, as inetd and some runtimes give it, may be opened only once.
+  if (input.kind === "socket" && input.identity === output.identity) {
+    const both = platform.openStream(INPUT, "both");
+    return new OwnStdio(both, both);
+  }
+  return new OwnStdio(platform.openStream(INPUT, "read"), platform.openStream(OUTPUT, "write"));
+}
+
+/** Our two standard streams as one. */
+class OwnStdio implements ByteStream {
+  readonly #input: ByteStream;
+  readonly #output: ByteStream;
+  #failed = false;
+
+  constructor(input: ByteStream, output: ByteStream) {
+    this.#input = input;
+    this.#output = output;
+  }
+
+  start(events: StreamEvents): void {
+    const error = (cause: Error): void => {
+      if (this.#failed) return;
+      this.#failed = true;
+      events.error(cause);
+    };
+    const drain = (): void => events.drain();
+    if (this.#input === this.#output) return this.#input.start({ ...events, error, drain });
+    this.#input.start({ ...events, error, drain: () => {} });
+    this.#output.start({ data: () => {}, end: () => {}, error, drain });
+  }
+
+  pause(): void {
+    this.#input.pause();
+  }
+
+  resume(): void {
+    this.#input.resume();
+  }
+
+  write(bytes: Uint8Array): boolean {
+    return this.#output.write(bytes);
+  }
+
+  get buffered(): number {
+    return this.#output.buffered;
+  }
+
+  /** The peer sees the end when we exit: fd 1 stays open until then, since libraries flush it as they unload. */
+  end(): void {}
+
+  destroy(): void {
+    if (this.#input !== this.#output) this.#input.destroy();
+    else this.#input.pause();
+  }
+}

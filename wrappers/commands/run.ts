@@ -1,0 +1,90 @@
+import { guardStdio } from "../../sidecar/mod.ts";
+import { parseArguments, UsageError } from "../arguments.ts";
+import type { Command, Terminal } from "../command.ts";
+import { parseVariables } from "../variables.ts";
+import { version } from "../version.ts";
+
+const HELP = `Start an MCP server and guard it
+
+Usage
+  mcp-guard run [options] -- <server command>
+  mcp-guard run --policy FILE          (where the policy names the command)
+
+The server is any stdio MCP server, unmodified. mcp-guard speaks MCP on its own stdin and stdout, knows who started it
+from the kernel, decides every message by the policy and writes an audit record before it passes it on.
+Without --policy nothing is blocked: everything passes and is recorded.
+
+Options
+  -p, --policy FILE        Policy to enforce; see 'mcp-guard policy --help'
+      --var NAME=VALUE     A $NAME of the policy (repeatable)
+      --audit FILE         Audit log; the default is a file of the server's name in the user's state folder
+      --name NAME          The server's name in the audit log; the default is the policy's, else the command's
+      --pass-env NAME      Give the server this variable of our environment, beside the policy's list (repeatable)
+      --stderr-prefix TEXT Put TEXT before each line the server writes to stderr
+      --max-line BYTES     Longest message taken from the client; the default is 8388608
+
+Examples
+  mcp-guard run -- npx -y @modelcontextprotocol/server-filesystem .
+  mcp-guard run --policy files.yaml -- node ./server.js
+  mcp-guard run -p files.yaml --var TEAM=blue --audit ./files.audit.jsonl -- ./server
+
+In an MCP client's configuration
+  "command": "mcp-guard", "args": ["run", "--policy", "/home/me/files.yaml", "--", "node", "/srv/server.js"]
+
+Exit codes
+  the server's own; 128+n when signal n ended it; 127 when it could not be started;
+  1 when the guard could not start (policy, audit log, platform); 2 for wrong usage
+`;
+
+export const command: Command = {
+  summary: "start an MCP server and guard it",
+  help: HELP,
+
+  async run(args: readonly string[], terminal: Terminal): Promise<number> {
+    const { own, server } = splitAtServer(args);
+    const { values } = parseArguments("mcp-guard run", own, {
+      policy: { type: "string", short: "p" },
+      var: { type: "string", multiple: true },
+      audit: { type: "string" },
+      name: { type: "string" },
+      "pass-env": { type: "string", multiple: true },
+      "stderr-prefix": { type: "string" },
+      "max-line": { type: "string" },
+    }, { min: 0, max: 0 });
+    if (server === undefined && values.policy === undefined) {
+      throw new UsageError("'mcp-guard run' needs a server: 'mcp-guard run -- <server command>'");
+    }
+    const code = await guardStdio({
+      command: server,
+      policyFile: values.policy,
+      variables: parseVariables(values.var ?? []),
+      auditFile: values.audit,
+      name: values.name,
+      passEnv: values["pass-env"] ?? [],
+      stderrPrefix: values["stderr-prefix"],
+      maxLine: parseMaxLine(values["max-line"]),
+      version,
+      notice: (text) => terminal.err(`mcp-guard: ${text}\n`),
+    });
+    // Signal listeners and inherited descriptors would keep the process: everything is said and closed by now.
+    process.exit(code);
+  },
+};
+
+function splitAtServer(args: readonly string[]): { own: readonly string[]; server: readonly string[] | undefined } {
+  const at = args.indexOf("--");
+  if (at < 0) return { own: args, server: undefined };
+  const server = args.slice(at + 1);
+  if (server.length === 0) throw new UsageError("There is no server command after '--'");
+  return { own: args.slice(0, at), server };
+}
+
+/** Not over the 10 MiB at which servers built with the MCP SDK end themselves. */
+function parseMaxLine(text: string | undefined): number | undefined {
+  if (text === undefined) return undefined;
+  const bytes = Number(text);
+  if (!Number.isInteger(bytes) || bytes < 1024 || bytes > 64 * 1024 * 1024) {
+    throw new UsageError(`--max-line takes a number of bytes from 1024 to 67108864, not '${text}'`);
+  }
+  return bytes;
+}
