@@ -8,7 +8,7 @@ import { availableParallelism } from "node:os";
 import { parseArgs } from "node:util";
 import { discover } from "./tools/discover.ts";
 import { RUNTIMES } from "./tools/runtimes.ts";
-import { killEverything, runFile } from "./tools/run-file.ts";
+import { cleanUpOnSignals, runJobs } from "./tools/run-file.ts";
 import { JsonReport, type Report, TextReport } from "./tools/report.ts";
 
 const HELP = `Usage: tsx test/run.ts [options] [file …]
@@ -34,6 +34,7 @@ const { values, positionals } = parseArgs({
   },
 });
 
+cleanUpOnSignals();
 if (values.help) {
   process.stdout.write(HELP);
 } else {
@@ -41,24 +42,29 @@ if (values.help) {
 }
 
 async function run(): Promise<number> {
-  const runtimes = RUNTIMES.filter((it) => values.runtime === "both" || values.runtime === it.name);
+  const runtimes = RUNTIMES.filter((it) =>
+    values.runtime === "both" || values.runtime === it.name
+  );
   if (runtimes.length === 0) {
-    throw new RangeError(`--runtime is 'node', 'deno' or 'both', not '${values.runtime}'`);
+    throw new RangeError(
+      `--runtime is 'node', 'deno' or 'both', not '${values.runtime}'`,
+    );
   }
   const timeoutMs = positive("timeout", values.timeout) * 1000;
-  const files = (positionals.length > 0 ? positionals : discover()).filter((it) =>
-    it.includes(values.filter)
-  );
+  const files = (positionals.length > 0 ? positionals : discover()).filter((
+    it,
+  ) => it.includes(values.filter));
   const report: Report = values.json ? new JsonReport() : new TextReport();
 
   // All of Node first: a plain failure shows there, with the better stack traces.
-  const queue = runtimes.flatMap((runtime) => files.map((file) => ({ runtime, file })));
-  const worker = async () => {
-    for (let next = queue.shift(); next !== undefined; next = queue.shift()) {
-      report.add(await runFile(next.runtime, next.file, timeoutMs));
-    }
-  };
-  await Promise.all(Array.from({ length: positive("jobs", values.jobs) }, worker));
+  const jobs = runtimes.flatMap((runtime) =>
+    files.map((file) => ({ runtime, file }))
+  );
+  await runJobs(
+    jobs,
+    { atATime: positive("jobs", values.jobs), timeoutMs },
+    (it) => report.add(it),
+  );
   return report.finish();
 }
 
@@ -68,11 +74,4 @@ function positive(option: string, text: string): number {
     throw new RangeError(`--${option} must be a number above 0, not '${text}'`);
   }
   return number;
-}
-
-for (const [signal, code] of [["SIGINT", 130], ["SIGTERM", 143], ["SIGHUP", 129]] as const) {
-  process.on(signal, () => {
-    killEverything();
-    process.exit(code);
-  });
 }

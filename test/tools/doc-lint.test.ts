@@ -13,7 +13,11 @@ function lintText(text: string): Promise<string> {
     const file = join(folder, "mod.ts");
     writeFileSync(file, text);
     const env = { ...process.env, NO_COLOR: "1" };
-    const { stdout, stderr, status } = spawnSync(denoBinary(), ["doc", "--lint", file], {
+    const { stdout, stderr, status } = spawnSync(denoBinary(), [
+      "doc",
+      "--lint",
+      file,
+    ], {
       encoding: "utf8",
       env,
     });
@@ -22,11 +26,22 @@ function lintText(text: string): Promise<string> {
 }
 
 const docs = suite("judgeDocLint()");
-docs("an exported symbol without a description is reported with its place", async () => {
-  assert.match(await lintText("export const a = 1;\n"), /mod\.ts:1: exported symbol is missing JSDoc/);
-});
+docs(
+  "an exported symbol without a description is reported with its place",
+  async () => {
+    assert.match(
+      await lintText("export const a = 1;\n"),
+      /mod\.ts:1: exported symbol is missing JSDoc/,
+    );
+  },
+);
 docs("described symbols pass, whatever their fields", async () => {
-  assert.is(await lintText("/** For trying. */\nexport interface A {\n  readonly b: number;\n}\n"), "");
+  assert.is(
+    await lintText(
+      "/** For trying. */\nexport interface A {\n  readonly b: number;\n}\n",
+    ),
+    "",
+  );
 });
 docs("a failure of deno itself is not taken for silence", async () => {
   assert.is.not(await lintText("export const = ;\n"), "");

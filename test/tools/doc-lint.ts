@@ -8,14 +8,19 @@
  */
 export function judgeDocLint(output: string, code: number | null): string {
   const findings = [
-    ...output.matchAll(/^error\[([\w-]+)\]: (.*)\n\s*--> (.*):(\d+):\d+\n\s*\|\s*\n\s*\d+ \| (.*)$/gm),
+    ...output.matchAll(
+      /^error\[([\w-]+)\]: (.*)\n\s*--> (.*):(\d+):\d+\n\s*\|\s*\n\s*\d+ \| (.*)$/gm,
+    ),
   ];
   // Without a single finding a failure is one of deno itself.
   if (findings.length === 0) return code === 0 ? "" : output.trim();
   return findings
     .filter(([, rule, , file = "", , line = ""]) =>
-      rule === "missing-jsdoc" && line.startsWith("export ") && !file.includes("/node_modules/")
+      rule === "missing-jsdoc" && line.startsWith("export ") &&
+      !file.includes("/node_modules/")
     )
-    .map(([, , message, file, number, line]) => `${file}:${number}: ${message}: ${line}`)
+    .map(([, , message, file, number, line]) =>
+      `${file}:${number}: ${message}: ${line}`
+    )
     .join("\n");
 }

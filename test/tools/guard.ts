@@ -1,6 +1,14 @@
 /** The real guard as a process of the runtime that the test runs on: nothing of it is replaced. */
 import { type ChildProcess, spawn } from "node:child_process";
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import {
+  existsSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
@@ -45,7 +53,10 @@ export interface GuardProcess {
   pauseReading(): void;
   resumeReading(): void;
   /** The first message that matches and was not received before. Fails after `ms`, saying what came instead. */
-  receive(matches: (message: JsonRpc) => boolean, ms?: number): Promise<JsonRpc>;
+  receive(
+    matches: (message: JsonRpc) => boolean,
+    ms?: number,
+  ): Promise<JsonRpc>;
   /** Sends a request under a new id and waits for its answer. */
   request(method: string, params?: JsonRpc, ms?: number): Promise<JsonRpc>;
   /** The legacy handshake, up to and with `notifications/initialized`. @returns The answer to `initialize`. */
@@ -82,7 +93,14 @@ export async function withGuard<T>(
 /** How the guard's command line is started on this runtime: the bundle on Node, the source on Deno. */
 export function guardCommand(): readonly [string, ...string[]] {
   if ("Deno" in globalThis) {
-    return [process.execPath, "run", "-A", "--no-remote", "--quiet", join(ROOT, "wrappers/cli.ts")];
+    return [
+      process.execPath,
+      "run",
+      "-A",
+      "--no-remote",
+      "--quiet",
+      join(ROOT, "wrappers/cli.ts"),
+    ];
   }
   const bundle = join(ROOT, "dist/mcp-guard.js");
   refuseStale(bundle);
@@ -92,7 +110,9 @@ export function guardCommand(): readonly [string, ...string[]] {
 function start(options: GuardOptions, folder: string): GuardProcess {
   const auditFile = join(folder, "audit.jsonl");
   const policyFile = join(folder, "policy.yaml");
-  if (options.policy !== undefined) writeFileSync(policyFile, options.policy, { mode: 0o600 });
+  if (options.policy !== undefined) {
+    writeFileSync(policyFile, options.policy, { mode: 0o600 });
+  }
   const [program, ...before] = guardCommand();
   const child = spawn(program, [
     ...before,
@@ -111,20 +131,28 @@ function start(options: GuardOptions, folder: string): GuardProcess {
   return converse(child, folder, auditFile);
 }
 
-function converse(child: ChildProcess, folder: string, auditFile: string): GuardProcess {
+function converse(
+  child: ChildProcess,
+  folder: string,
+  auditFile: string,
+): GuardProcess {
   const { stdin, stdout, stderr: errors } = child;
-  if (stdin === null || stdout === null || errors === null) throw new Error("The guard has no pipes");
+  if (stdin === null || stdout === null || errors === null) {
+    throw new Error("The guard has no pipes");
+  }
   stdin.on("error", () => {}); // EPIPE once it has gone; `exit` is what tests look at.
   let said = "";
   errors.setEncoding("utf8").on("data", (text: string) => void (said += text));
   const inbox = openInbox(stdout);
-  const closed = new Promise<void>((resolve) => child.once("close", () => resolve()));
+  const closed = new Promise<void>((resolve) =>
+    child.once("close", () => resolve())
+  );
   const exit = new Promise<ProcessEnd>((resolve, reject) => {
     child.once("error", reject);
     child.once("exit", (code, signal) => {
       // Its last words first; but a server that outlived it may hold the pipe open.
-      void Promise.race([closed, delay(1_000, undefined, { ref: false })]).then(() =>
-        resolve({ code, signal })
+      void Promise.race([closed, delay(1_000, undefined, { ref: false })]).then(
+        () => resolve({ code, signal }),
       );
     });
   });
@@ -132,14 +160,27 @@ function converse(child: ChildProcess, folder: string, auditFile: string): Guard
   let lastId = 0;
   const write = (bytes: string | Uint8Array) => void stdin.write(bytes);
   const send: GuardProcess["send"] = (message) => {
-    write(typeof message === "string" || message instanceof Uint8Array ? message : JSON.stringify(message));
+    write(
+      typeof message === "string" || message instanceof Uint8Array
+        ? message
+        : JSON.stringify(message),
+    );
     write("\n");
   };
-  const receive: GuardProcess["receive"] = (matches, ms) => inbox.receive(matches, ms, () => said);
+  const receive: GuardProcess["receive"] = (matches, ms) =>
+    inbox.receive(matches, ms, () => said);
   const request: GuardProcess["request"] = (method, params, ms) => {
     const id = `test-${++lastId}`;
-    send({ jsonrpc: "2.0", id, method, ...(params === undefined ? {} : { params }) });
-    return receive((message) => message["id"] === id && !("method" in message), ms);
+    send({
+      jsonrpc: "2.0",
+      id,
+      method,
+      ...(params === undefined ? {} : { params }),
+    });
+    return receive(
+      (message) => message["id"] === id && !("method" in message),
+      ms,
+    );
   };
   return {
     pid: child.pid ?? -1,
@@ -204,9 +245,13 @@ function openInbox(stdout: NodeJS.ReadableStream) {
         const at = unread.findIndex(matches);
         if (at >= 0) return unread.splice(at, 1)[0] as JsonRpc;
         if (!over && performance.now() < limit) continue;
-        const came = `unread: ${JSON.stringify(unread)}; stderr: ${stderr().trim()}`;
+        const came = `unread: ${
+          JSON.stringify(unread)
+        }; stderr: ${stderr().trim()}`;
         throw new Error(
-          over ? `The guard ended before it came; ${came}` : `Nothing like it in ${ms} ms; ${came}`,
+          over
+            ? `The guard ended before it came; ${came}`
+            : `Nothing like it in ${ms} ms; ${came}`,
         );
       }
     },
@@ -224,14 +269,15 @@ function parse(line: string): JsonRpc {
 function readRecords(file: string): JsonRpc[] {
   const text = readFileSync(file, "utf8");
   // The last line may be half written while the guard runs.
-  return text.slice(0, text.lastIndexOf("\n") + 1).split("\n").filter((it) => it !== "").map((it) =>
-    JSON.parse(it)
-  );
+  return text.slice(0, text.lastIndexOf("\n") + 1).split("\n").filter((it) =>
+    it !== ""
+  ).map((it) => JSON.parse(it));
 }
 
 async function stop(guard: GuardProcess): Promise<void> {
   const gone = guard.exit.then(() => true, () => true);
-  const within = (ms: number) => Promise.race([gone, delay(ms, false, { ref: false })]);
+  const within = (ms: number) =>
+    Promise.race([gone, delay(ms, false, { ref: false })]);
   guard.resumeReading(); // else its output never ends
   guard.end();
   if (await within(3_000)) return;
@@ -243,12 +289,24 @@ async function stop(guard: GuardProcess): Promise<void> {
 
 /** A test of yesterday's bundle proves nothing. The runner is started by npm after a build, so it need not look. */
 function refuseStale(bundle: string): void {
-  if (process.env["MCP_GUARD_TEST_RUN"] !== undefined && existsSync(bundle)) return;
+  if (process.env["MCP_GUARD_TEST_RUN"] !== undefined && existsSync(bundle)) {
+    return;
+  }
   const built = existsSync(bundle) ? statSync(bundle).mtimeMs : 0;
   for (const folder of ["sidecar", "policy", "wrappers"]) {
-    for (const name of readdirSync(join(ROOT, folder), { recursive: true, encoding: "utf8" })) {
-      if (!name.endsWith(".ts") || statSync(join(ROOT, folder, name)).mtimeMs < built) continue;
-      throw new Error(`dist/ is older than ${folder}/${name}: run 'npm run build'`);
+    for (
+      const name of readdirSync(join(ROOT, folder), {
+        recursive: true,
+        encoding: "utf8",
+      })
+    ) {
+      if (
+        !name.endsWith(".ts") ||
+        statSync(join(ROOT, folder, name)).mtimeMs < built
+      ) continue;
+      throw new Error(
+        `dist/ is older than ${folder}/${name}: run 'npm run build'`,
+      );
     }
   }
 }

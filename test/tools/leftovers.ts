@@ -6,7 +6,8 @@ import { setTimeout as delay } from "node:timers/promises";
 /** How long processes that are already being stopped may take to be gone. */
 const GRACE_MS = 2_000;
 /** Made by the runtimes and tools themselves, not by tests. */
-const OF_TOOLS = /^(tsx-\d+|node-compile-cache|\.cache|\.npm|\.node_repl_history|\.deno)$/;
+const OF_TOOLS =
+  /^(tsx-\d+|node-compile-cache|\.cache|\.npm|\.node_repl_history|\.deno)$/;
 
 /** @param killed The file's time was up: then everything is a leftover, and naming it helps nobody. */
 export async function findLeftovers(
@@ -16,13 +17,21 @@ export async function findLeftovers(
 ): Promise<string[]> {
   if (killed) return [];
   let processes = strays(group, folder);
-  for (let waited = 0; processes.length > 0 && waited < GRACE_MS; waited += 50) {
+  for (
+    let waited = 0;
+    processes.length > 0 && waited < GRACE_MS;
+    waited += 50
+  ) {
     await delay(50);
     processes = strays(group, folder);
   }
-  const files = ["tmp", "home"].flatMap((sub) => readdirSync(join(folder, sub)));
+  const files = ["tmp", "home"].flatMap((sub) =>
+    readdirSync(join(folder, sub))
+  );
   return [
-    ...processes.map((pid) => `left process ${pid} behind: ${commandLine(pid)}`),
+    ...processes.map((pid) =>
+      `left process ${pid} behind: ${commandLine(pid)}`
+    ),
     ...files.filter((name) => !OF_TOOLS.test(name)).map((name) =>
       `left '${name}' in its temp or home folder`
     ),
@@ -49,11 +58,12 @@ export function killGroup(group: number | undefined): void {
 function strays(group: number | undefined, folder: string): number[] {
   if (process.platform !== "linux") return [];
   const mark = `\0HOME=${join(folder, "home")}\0`;
-  return readdirSync("/proc").filter((name) => /^\d+$/.test(name)).map(Number).filter((pid) => {
-    const { state, pgrp } = stat(pid);
-    if (state === "" || state === "Z" || pid === process.pid) return false;
-    return pgrp === group || `\0${read(pid, "environ")}`.includes(mark);
-  });
+  return readdirSync("/proc").filter((name) => /^\d+$/.test(name)).map(Number)
+    .filter((pid) => {
+      const { state, pgrp } = stat(pid);
+      if (state === "" || state === "Z" || pid === process.pid) return false;
+      return pgrp === group || `\0${read(pid, "environ")}`.includes(mark);
+    });
 }
 
 function stat(pid: number): { readonly state: string; readonly pgrp: number } {

@@ -8,11 +8,32 @@ import type { Runtime } from "./runtimes.ts";
 import { judge, type Verdict } from "./verdict.ts";
 
 export interface FileResult extends Verdict {
-  readonly runtime: Runtime["name"];
+  readonly runtime: string;
   readonly file: string;
   readonly seconds: number;
   /** Everything it wrote, for the report of a failure. */
   readonly output: string;
+}
+
+/** One file on one runtime. */
+export interface Job {
+  readonly runtime: Runtime;
+  readonly file: string;
+}
+
+/** Runs every job, so many at a time, and hands each result over as it comes. */
+export async function runJobs(
+  jobs: readonly Job[],
+  options: { readonly atATime: number; readonly timeoutMs: number },
+  done: (result: FileResult) => void,
+): Promise<void> {
+  const queue = [...jobs];
+  const work = async () => {
+    for (let job = queue.shift(); job !== undefined; job = queue.shift()) {
+      done(await runFile(job, options.timeoutMs));
+    }
+  };
+  await Promise.all(Array.from({ length: options.atATime }, work));
 }
 
 const OUTPUT_LIMIT = 4 * 1024 * 1024;
@@ -24,7 +45,10 @@ const running = new Map<ChildProcess, string>();
  * Once it has ended, or its time is up, nothing of it is left: what it did not end or remove itself is ended and
  * removed here, and counted against it.
  */
-export async function runFile(runtime: Runtime, file: string, timeoutMs: number): Promise<FileResult> {
+async function runFile(
+  { runtime, file }: Job,
+  timeoutMs: number,
+): Promise<FileResult> {
   const started = performance.now();
   // Short: paths of Unix sockets below it must stay under 108 bytes.
   const folder = mkdtempSync(join(tmpdir(), "mg-"));
@@ -54,14 +78,30 @@ export async function runFile(runtime: Runtime, file: string, timeoutMs: number)
     leftovers,
   });
   const seconds = (performance.now() - started) / 1000;
-  return { ...verdict, runtime: runtime.name, file, seconds, output: output.all() };
+  return {
+    ...verdict,
+    runtime: runtime.name,
+    file,
+    seconds,
+    output: output.all(),
+  };
 }
 
-/** For an interrupted run: ends what is running and removes its folders. */
-export function killEverything(): void {
-  for (const [child, folder] of running) {
-    killLeftovers(child.pid, folder);
-    rmSync(folder, { recursive: true, force: true });
+/** When the run itself is ended, what it started is ended first, and its folders go. */
+export function cleanUpOnSignals(): void {
+  for (
+    const [signal, code] of [["SIGINT", 130], ["SIGTERM", 143], [
+      "SIGHUP",
+      129,
+    ]] as const
+  ) {
+    process.on(signal, () => {
+      for (const [child, folder] of running) {
+        killLeftovers(child.pid, folder);
+        rmSync(folder, { recursive: true, force: true });
+      }
+      process.exit(code);
+    });
   }
 }
 
@@ -71,7 +111,9 @@ export function killEverything(): void {
  */
 function environment(folder: string): NodeJS.ProcessEnv {
   const { NODE_OPTIONS: _options, FORCE_COLOR: _colour, ...env } = process.env;
-  for (const name of Object.keys(env)) if (name.startsWith("XDG_")) delete env[name];
+  for (const name of Object.keys(env)) {
+    if (name.startsWith("XDG_")) delete env[name];
+  }
   const cache = process.env["XDG_CACHE_HOME"] ?? join(homedir(), ".cache");
   return {
     ...env,
@@ -105,14 +147,19 @@ function endOf(child: ChildProcess, timeoutMs: number): Promise<End> {
     });
     child.once("error", (error) => {
       clearTimeout(timer);
-      process.stderr.write(`Cannot start ${child.spawnfile}: ${error.message}\n`);
+      process.stderr.write(
+        `Cannot start ${child.spawnfile}: ${error.message}\n`,
+      );
       resolve({ exitCode: 127, signal: null, timedOut });
     });
   });
 }
 
 function collect(child: ChildProcess) {
-  const chunks: { readonly stream: "stdout" | "stderr"; readonly bytes: Buffer }[] = [];
+  const chunks: {
+    readonly stream: "stdout" | "stderr";
+    readonly bytes: Buffer;
+  }[] = [];
   let size = 0;
   for (const stream of ["stdout", "stderr"] as const) {
     child[stream]?.on("data", (bytes: Buffer) => {
@@ -122,14 +169,21 @@ function collect(child: ChildProcess) {
     });
   }
   const text = (only?: string) =>
-    Buffer.concat(chunks.filter((it) => only === undefined || it.stream === only).map((it) => it.bytes))
+    Buffer.concat(
+      chunks.filter((it) => only === undefined || it.stream === only).map((
+        it,
+      ) => it.bytes),
+    )
       .toString();
-  const closed = new Promise<void>((resolve) => child.once("close", () => resolve()));
+  const closed = new Promise<void>((resolve) =>
+    child.once("close", () => resolve())
+  );
   return {
     stdout: () => text("stdout"),
     stderr: () => text("stderr"),
     all: () => text() + (size > OUTPUT_LIMIT ? "\n… (output cut)\n" : ""),
     // A stray that cannot be killed must not stop the whole run.
-    closed: () => Promise.race([closed, delay(5_000, undefined, { ref: false })]),
+    closed: () =>
+      Promise.race([closed, delay(5_000, undefined, { ref: false })]),
   };
 }

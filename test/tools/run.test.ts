@@ -36,7 +36,9 @@ const REFUSED: Readonly<Record<string, RegExp>> = {
 const ACCEPTED = ["passes", "skips-with-reason"];
 const FIXTURES = join(ROOT, "test/tools/fixtures");
 
-const runtime = RUNTIMES.find((it) => it.name === ("Deno" in globalThis ? "deno" : "node"));
+const runtime = RUNTIMES.find((it) =>
+  it.name === ("Deno" in globalThis ? "deno" : "node")
+);
 assert.ok(runtime);
 const run = (...args: string[]) => {
   const [program, ...rest] = runtime.command(join(ROOT, "test/run.ts"));
@@ -48,7 +50,8 @@ const run = (...args: string[]) => {
   });
   return { lines: stdout.trimEnd().split("\n"), status, stderr };
 };
-const fixtures = (names: readonly string[]) => names.map((name) => join(FIXTURES, `${name}.fixture.ts`));
+const fixtures = (names: readonly string[]) =>
+  names.map((name) => join(FIXTURES, `${name}.fixture.ts`));
 
 const whole = run(
   "--json",
@@ -77,30 +80,57 @@ for (const [name, problem] of Object.entries(REFUSED)) {
 
 for (const name of ACCEPTED) {
   runner(`a file that ${name.replaceAll("-", " ")} is accepted`, () => {
-    const { problems = ["no result"], passed, failed } = results.get(name) ?? {};
-    assert.equal({ problems: [...problems], passed, failed }, { problems: [], passed: 1, failed: 0 });
+    const { problems = ["no result"], passed, failed } = results.get(name) ??
+      {};
+    assert.equal({ problems: [...problems], passed, failed }, {
+      problems: [],
+      passed: 1,
+      failed: 0,
+    });
   });
 }
 
 runner("every fixture is tried", () => {
   const tried = [...Object.keys(REFUSED), ...ACCEPTED].sort();
-  assert.equal(readdirSync(FIXTURES).map((it) => it.replace(".fixture.ts", "")).sort(), tried);
+  assert.equal(
+    readdirSync(FIXTURES).map((it) => it.replace(".fixture.ts", "")).sort(),
+    tried,
+  );
 });
 
-runner("the last line of a bad run counts at least one failure per bad file, and the exit code is 1", () => {
-  const [, failed] = /^\d+ passed, (\d+) failed, 1 skipped$/.exec(whole.lines.at(-1) ?? "") ?? [];
-  assert.ok(Number(failed) >= Object.keys(REFUSED).length, whole.lines.at(-1));
-  assert.is(whole.status, 1);
-});
+runner(
+  "the last line of a bad run counts at least one failure per bad file, and the exit code is 1",
+  () => {
+    const [, failed] =
+      /^\d+ passed, (\d+) failed, 1 skipped$/.exec(whole.lines.at(-1) ?? "") ??
+        [];
+    assert.ok(
+      Number(failed) >= Object.keys(REFUSED).length,
+      whole.lines.at(-1),
+    );
+    assert.is(whole.status, 1);
+  },
+);
 
-runner("a good run ends with its counts, the reasons of skips before them, and exit code 0", () => {
-  const { lines, status } = run(...fixtures(ACCEPTED));
-  assert.equal(lines.slice(-4), ["Skipped:", "  1 × needs the moon", "", "2 passed, 0 failed, 1 skipped"]);
-  assert.is(status, 0);
-});
+runner(
+  "a good run ends with its counts, the reasons of skips before them, and exit code 0",
+  () => {
+    const { lines, status } = run(...fixtures(ACCEPTED));
+    assert.equal(lines.slice(-4), [
+      "Skipped:",
+      "  1 × needs the moon",
+      "",
+      "2 passed, 0 failed, 1 skipped",
+    ]);
+    assert.is(status, 0);
+  },
+);
 
 runner("a failure is shown with all that the file wrote", () => {
-  assert.match(run(...fixtures(["fails"])).lines.join("\n"), /FAIL[^]*exit code 1[^]*as it should/);
+  assert.match(
+    run(...fixtures(["fails"])).lines.join("\n"),
+    /FAIL[^]*exit code 1[^]*as it should/,
+  );
 });
 
 runner("a run without any file fails", () => {

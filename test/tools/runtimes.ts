@@ -4,31 +4,34 @@ import { dirname, join } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
 
 export interface Runtime {
-  readonly name: "node" | "deno";
+  /** `node`, `deno`, or a Node of another version: `node 22`. */
+  readonly name: string;
   /** The command that runs one TypeScript file, with absolute paths so that it works from any folder. */
   command(file: string): readonly [string, ...string[]];
 }
 
-export const ROOT: string = fileURLToPath(new URL("../..", import.meta.url).href);
+export const ROOT: string = fileURLToPath(
+  new URL("../..", import.meta.url).href,
+);
 const require = createRequire(join(ROOT, "package.json"));
 
 const onDeno = "Deno" in globalThis;
 const tsx = () => pathToFileURL(require.resolve("tsx")).href;
 
-/** `MCP_GUARD_TEST_NODE` runs the same files on another Node; test/external uses it for the newer ones. */
+export function nodeRuntime(name: string, binary: string): Runtime {
+  return {
+    name,
+    command: (file) => [binary, "--trace-warnings", "--import", tsx(), file],
+  };
+}
+
 export const RUNTIMES: readonly Runtime[] = [
-  {
-    name: "node",
-    command: (file) => [
-      process.env["MCP_GUARD_TEST_NODE"] ?? (onDeno ? "node" : process.execPath),
-      "--trace-warnings",
-      "--import",
-      tsx(),
-      file,
-    ],
-  },
+  nodeRuntime("node", onDeno ? "node" : process.execPath),
   // --no-remote: whatever a test needs is in node_modules; nothing is fetched while it runs.
-  { name: "deno", command: (file) => [denoBinary(), "run", "-A", "--no-remote", file] },
+  {
+    name: "deno",
+    command: (file) => [denoBinary(), "run", "-A", "--no-remote", file],
+  },
 ];
 
 /**
@@ -41,8 +44,14 @@ export function denoBinary(): string {
   if (existsSync(besides)) return besides; // its install script made a link there
   const scope = join(ROOT, "node_modules/@deno");
   const packages = existsSync(scope) ? readdirSync(scope) : [];
-  const ours = packages.filter((it) => it.startsWith(`${process.platform}-${process.arch}`));
-  const binary = ours.map((it) => join(scope, it, "deno")).find((it) => existsSync(it));
-  if (binary === undefined) throw new Error("Cannot find deno in node_modules: run 'npm ci'");
+  const ours = packages.filter((it) =>
+    it.startsWith(`${process.platform}-${process.arch}`)
+  );
+  const binary = ours.map((it) => join(scope, it, "deno")).find((it) =>
+    existsSync(it)
+  );
+  if (binary === undefined) {
+    throw new Error("Cannot find deno in node_modules: run 'npm ci'");
+  }
   return binary;
 }
