@@ -36,7 +36,11 @@ export async function attestProcess(
       [measured, ...lineage.ancestors].map((each) => each.complete(digests)),
     );
     const complete: Lineage = { end: lineage.end, ancestors };
-    const selectors = selectorsOf({ process: process!, lineage: complete, immutable: measured.isImmutable() });
+    const selectors = selectorsOf({
+      process: process!,
+      lineage: complete,
+      immutable: measured.isImmutable(),
+    });
     return { process: process!, lineage: complete, selectors };
   } finally {
     for (const each of [measured, ...lineage.ancestors]) each.close();

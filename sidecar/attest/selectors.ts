@@ -35,12 +35,10 @@ function chainSelectors(lineage: Lineage): string[] {
     each(ancestor.executable.sha256, (digest) => [`chain:${hop}:sha256:${digest}`])
   );
   const any = numbered.map((selector) => `chain:any:sha256:${selector.slice(-64)}`);
-  const whole = lineage.end === "init" || lineage.end === "other-uid";
-  return [
-    ...numbered,
-    ...new Set(any),
-    ...(whole && lineage.ancestors.length > 0 ? ["chain:unbroken:true"] : []),
-  ];
+  const parent = lineage.ancestors[0];
+  const whole = parent !== undefined && isRelied(parent.uid) &&
+    (lineage.end === "init" || lineage.end === "other-uid");
+  return [...numbered, ...new Set(any), ...(whole ? ["chain:unbroken:true"] : [])];
 }
 
 function each<T>(fact: Fact<T>, selectors: (value: T) => string[]): string[] {
