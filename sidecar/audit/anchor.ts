@@ -60,4 +60,3 @@ function endsLine(file: AppendFile): boolean {
   const last = Buffer.alloc(1);
   return size === 0 || (file.read(last, size - 1) === 1 && last[0] === 0x0a);
 }
-

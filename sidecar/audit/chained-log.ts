@@ -84,12 +84,14 @@ export class ChainedLog implements AuditLog {
 
   append(event: AuditEvent): void {
     // The descriptor's number may belong to another file by now.
-    if (this.#closed) throw new GuardError("ERR_AUDIT_UNWRITABLE", "Cannot append a record: the log is closed");
+    if (this.#closed) {
+      throw new GuardError("ERR_AUDIT_UNWRITABLE", "Cannot append a record: the log is closed");
+    }
     const { session } = event;
     const who = session === undefined
       ? this.#options.context
       : this.#sessions.get(session) ?? this.#sessionText(session, "null");
-    this.#add(event.type, who + eventText(event));
+    this.#add(event.type, who, eventText(event));
   }
 
   flush(): void {
@@ -119,7 +121,7 @@ export class ChainedLog implements AuditLog {
     clearInterval(this.#minute);
     try {
       this.#followPath();
-      this.#add("stop", `${this.#options.context},"detail":{"reason":${quote(reason)}}`);
+      this.#add("stop", this.#options.context, `,"detail":{"reason":${quote(reason)}}`);
       this.#write();
       // The log first: an anchor that names a record which a loss of power took looks like a cut.
       this.#file.sync();
@@ -138,20 +140,20 @@ export class ChainedLog implements AuditLog {
     return `,"session":${quote(session)},"who":${who}${this.#options.context}`;
   }
 
-  #add(type: string, members: string): void {
+  #add(type: string, context: string, members: string): void {
     if (this.#opening !== undefined && this.#records.queued === 0) this.#open();
-    this.#records.add(type, members);
+    this.#records.add(type, context, members);
   }
 
   #open(): void {
-    this.#records.add(this.#opening!, this.#options.context + this.#options.facts);
+    this.#records.add(this.#opening!, this.#options.context, this.#options.facts);
   }
 
   /** @throws {GuardError} `ERR_AUDIT_UNWRITABLE`; what did not reach the kernel whole is dropped and counted. */
   #write(): void {
     const bytes = this.#records.bytes;
     let taken = 0;
-    let cause: unknown = new Error("the disk took only a part of it");
+    let cause: unknown = "the disk took only a part of it";
     try {
       taken = this.#file.append(bytes);
     } catch (error) {
@@ -168,7 +170,7 @@ export class ChainedLog implements AuditLog {
     const failure = this.#sync?.takeFailure();
     if (failure === undefined) return;
     this.#records.settle(0);
-    this.#add("notice", `${this.#options.context},"detail":{"sync_failed":${quote(codeOf(failure))}}`);
+    this.#notice("sync_failed", failure);
     throw unwritable(`put "${this.#file.path}" on the disk`, failure);
   }
 
@@ -196,7 +198,7 @@ export class ChainedLog implements AuditLog {
   }
 
   #leaveFile(): void {
-    this.#add("rotated", `${this.#options.context},"detail":{"continues":"in a new file"}`);
+    this.#add("rotated", this.#options.context, `,"detail":{"continues":"in a new file"}`);
     try {
       this.#write();
       this.#file.sync();
@@ -248,7 +250,11 @@ export class ChainedLog implements AuditLog {
   #noteAnchorFailure(failure: unknown): void {
     if (this.#anchorFailed) return;
     this.#anchorFailed = true;
-    this.#add("notice", `${this.#options.context},"detail":{"anchor_failed":${quote(codeOf(failure))}}`);
+    this.#notice("anchor_failed", failure);
+  }
+
+  #notice(what: string, failure: unknown): void {
+    this.#add("notice", this.#options.context, `,"detail":{"${what}":${quote(codeOf(failure))}}`);
   }
 }
 

@@ -70,11 +70,16 @@ function openChain(options: AuditLogOptions): OpenedAuditLog {
     const target = options.anchor ?? `${file.path}.anchor`;
     const anchor = target === false ? undefined : openAnchor(target);
     const { durability, mandatory } = options;
-    const context = `,"policy":${optional(options.policyDigest)},"server":${boundedQuote(options.serverName)}`;
+    const context = `,"policy":${optional(options.policyDigest)},"server":${
+      boundedQuote(options.serverName)
+    }`;
     const facts = `,"detail":${detailText(startFacts(options, clock))}`;
     try {
       const log = new ChainedLog({ file, open, tail, anchor, mandatory, durability, clock, context, facts });
-      return { log, notices: tail.fragment === undefined ? [] : [crashNotice(file.path, tail.fragment.bytes)] };
+      return {
+        log,
+        notices: tail.fragment === undefined ? [] : [crashNotice(file.path, tail.fragment.bytes)],
+      };
     } catch (error) {
       anchor?.close();
       throw error;

@@ -21,7 +21,10 @@ const STICKY = 0o1000;
  *
  * @throws {GuardError} `ERR_CONFIG_INVALID` when the name cannot be a file's name.
  */
-export function defaultAuditFile(name: string, stateHome: string | undefined = process.env["XDG_STATE_HOME"]): string {
+export function defaultAuditFile(
+  name: string,
+  stateHome: string | undefined = process.env["XDG_STATE_HOME"],
+): string {
   if (!/^[A-Za-z0-9_-][A-Za-z0-9._-]{0,63}$/.test(name)) {
     throw new GuardError("ERR_CONFIG_INVALID", `Cannot name an audit log after "${name}": not a plain name`);
   }

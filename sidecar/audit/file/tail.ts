@@ -47,7 +47,9 @@ export function inspectTail(file: AppendFile): Tail {
   }
   const tail = lastBytes(file, file.size());
   const start = tail.lastIndexOf(NEWLINE) + 1;
-  if (start === 0 && tail.length > MAX_LINE_BYTES) throw foreign(file, "its last line is longer than any record");
+  if (start === 0 && tail.length > MAX_LINE_BYTES) {
+    throw foreign(file, "its last line is longer than any record");
+  }
   return tailOf(tail.subarray(start));
 }
 

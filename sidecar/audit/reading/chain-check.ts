@@ -81,7 +81,11 @@ export class ChainCheck {
     }
     if (record.seq > this.lastSeq + 1) this.#gap({ from: this.lastSeq + 1, to: record.seq - 1, line });
     else if (record.prev !== this.#head) {
-      this.#findings.add("unlinked", "it does not follow the record before it: one of the two was rewritten", where);
+      this.#findings.add(
+        "unlinked",
+        "it does not follow the record before it: one of the two was rewritten",
+        where,
+      );
     }
   }
 
@@ -98,6 +102,10 @@ export class ChainCheck {
 
   #reportGap({ from, to, line }: Range): void {
     const which = from === to ? `record ${from} is` : `records ${from} to ${to} are`;
-    this.#findings.add("missing", `${which} missing before this line`, { line, chain: this.chain, seq: from });
+    this.#findings.add("missing", `${which} missing before this line`, {
+      line,
+      chain: this.chain,
+      seq: from,
+    });
   }
 }

@@ -36,7 +36,9 @@ export class LogLine {
   static parse(line: string): LogLine | undefined {
     try {
       const value: unknown = JSON.parse(line);
-      if (typeof value === "object" && value !== null && !Array.isArray(value)) return new LogLine(value as Members);
+      if (typeof value === "object" && value !== null && !Array.isArray(value)) {
+        return new LogLine(value as Members);
+      }
     } catch {
       // A broken line: the caller shows it as one.
     }
@@ -53,11 +55,7 @@ export class LogLine {
   show(): ShownRecord {
     const { time, type, who } = this.#members;
     const principal = isMembers(who) ? who["principal"] : undefined;
-    const shown = type === "decision"
-      ? this.#decision()
-      : type === "result"
-      ? this.#result()
-      : this.#event();
+    const shown = type === "decision" ? this.#decision() : type === "result" ? this.#result() : this.#event();
     return {
       time: visible(String(time)).replace("T", " ").replace("Z", ""),
       who: principal === undefined ? "-" : shorten(principal),
@@ -73,21 +71,33 @@ export class LogLine {
     why.push(`${shorten(us)} µs`);
     const text = `${this.#subject()}  ${why.join(", ")}`;
     if (effect === "allow") return { word: "allow", tone: "good", text };
-    return observed === true ? { word: "would deny", tone: "warn", text } : { word: "deny", tone: "bad", text };
+    return observed === true
+      ? { word: "would deny", tone: "warn", text }
+      : { word: "deny", tone: "bad", text };
   }
 
   #result(): Pick<ShownRecord, "word" | "tone" | "text"> {
     const { outcome, duration_ms: ms, bytes } = this.#members;
     const tone = outcome === "ok" ? "plain" : "warn";
-    return { word: shorten(outcome), tone, text: `${this.#subject()}  ${shorten(ms)} ms, ${shorten(bytes)} bytes` };
+    return {
+      word: shorten(outcome),
+      tone,
+      text: `${this.#subject()}  ${shorten(ms)} ms, ${shorten(bytes)} bytes`,
+    };
   }
 
   #event(): Pick<ShownRecord, "word" | "tone" | "text"> {
     const { type, session, detail, dropped } = this.#members;
-    const texts = isMembers(detail) ? Object.entries(detail).map(([key, value]) => `${visible(key)}=${shorten(value)}`) : [];
+    const texts = isMembers(detail)
+      ? Object.entries(detail).map(([key, value]) => `${visible(key)}=${shorten(value)}`)
+      : [];
     if (session !== undefined) texts.unshift(`session ${shorten(session)}`);
     if (dropped !== undefined) texts.push(`(${shorten(dropped)} records before it were lost)`);
-    const tone = type === "peer-refused" ? "bad" : type === "recovered" || dropped !== undefined ? "warn" : "plain";
+    const tone = type === "peer-refused"
+      ? "bad"
+      : type === "recovered" || dropped !== undefined
+      ? "warn"
+      : "plain";
     return { word: shorten(type), tone, text: texts.join(" ") };
   }
 

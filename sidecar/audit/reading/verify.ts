@@ -89,7 +89,9 @@ class Verification {
   #accept(record: SealedLine, bytes: Buffer, line: number): void {
     this.#records++;
     let chain = this.#chains.get(record.chain);
-    if (chain === undefined) this.#chains.set(record.chain, chain = new ChainCheck(record.chain, this.#findings));
+    if (chain === undefined) {
+      this.#chains.set(record.chain, chain = new ChainCheck(record.chain, this.#findings));
+    }
     chain.accept(record, line);
     if (record.type === "recovered" && record.intact) {
       this.#recovered++;
@@ -139,9 +141,13 @@ class Verification {
 
   #judge(broken: BrokenLine): void {
     const explained = this.#isExplained(broken.whole) ||
-      broken.pieces.every((piece) => this.#isExplained(piece.fragment) || (broken.cutOff && this.#isCrash(piece)));
+      broken.pieces.every((piece) =>
+        this.#isExplained(piece.fragment) || (broken.cutOff && this.#isCrash(piece))
+      );
     if (explained) {
-      this.#note(`line ${broken.line}: ${broken.whole.bytes} bytes of a record that a crash or a full disk cut off`);
+      this.#note(
+        `line ${broken.line}: ${broken.whole.bytes} bytes of a record that a crash or a full disk cut off`,
+      );
       return;
     }
     for (const { header } of broken.pieces) {
@@ -179,7 +185,8 @@ class Verification {
   #endOf(check: ChainCheck, anchoredSeq: number | undefined): ChainEnd {
     const { chain, lastSeq } = check;
     if (anchoredSeq !== undefined && anchoredSeq > lastSeq) {
-      const message = `the anchor knows record ${anchoredSeq}, the file ends with ${lastSeq}: the end was cut off`;
+      const message =
+        `the anchor knows record ${anchoredSeq}, the file ends with ${lastSeq}: the end was cut off`;
       this.#findings.add("cut", message, { chain, seq: anchoredSeq });
       return "cut";
     }

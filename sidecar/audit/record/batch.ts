@@ -35,14 +35,19 @@ export class RecordBatch {
   }
 
   /**
-   * Seals a record.
-   * @param text The record without its `hash` and closing brace, ASCII.
+   * Seals a record: the three texts, ASCII, then its hash and the closing brace.
+   *
+   * They stay apart because joining them costs: `context` is the long one and the same in all records of a session, a
+   * flat string that is copied as it is.
+   *
    * @returns its hash
    */
-  add(text: string): string {
-    this.#reserve(text.length + 128);
+  add(head: string, context: string, members: string): string {
+    this.#reserve(head.length + context.length + members.length + 128);
     const start = this.#length;
-    const end = start + this.#buffer.write(text, start, "latin1");
+    let end = start + this.#buffer.write(head, start, "latin1");
+    end += this.#buffer.write(context, end, "latin1");
+    end += this.#buffer.write(members, end, "latin1");
     const hash = sha256Hex(this.#buffer.subarray(start, end));
     this.#length = end + this.#buffer.write(sealText(hash), end, "latin1");
     this.#ends.push({ offset: this.#length, hash });

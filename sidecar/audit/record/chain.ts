@@ -57,18 +57,19 @@ export class RecordChain {
 
   /**
    * Queues a record.
-   * @param members JSON members that each begin with a comma, in ASCII.
+   * @param context Who and where, the same for all records of a session.
+   * @param members What happened. Both are JSON members that each begin with a comma, in ASCII.
    */
-  add(type: string, members: string): void {
+  add(type: string, context: string, members: string): void {
     const first = this.#batch.records === 0;
     if (first && this.#unterminated) {
       this.#batch.breakLine();
       this.#breaksLine = true;
     }
-    this.#seal(type, members, first ? this.#lost : 0);
+    this.#seal(type, context, members, first ? this.#lost : 0);
     if (first && this.#fragments.length > 0) {
       this.#explains = true;
-      this.#seal("recovered", `,"detail":${detailText({ broken: this.#fragments })}`, 0);
+      this.#seal("recovered", "", `,"detail":${detailText({ broken: this.#fragments })}`, 0);
     }
   }
 
@@ -99,11 +100,13 @@ export class RecordChain {
     if (rest.length > 0 && this.#fragments.length < MAX_FRAGMENTS) this.#fragments.push(fragmentOf(rest));
   }
 
-  #seal(type: string, members: string, lost: number): void {
+  #seal(type: string, context: string, members: string, lost: number): void {
     const dropped = lost === 0 ? "" : `"dropped":${lost},`;
     this.#prev = this.#batch.add(
       `${RECORD_START}${this.id}","seq":${this.#seq},"prev":"${this.#prev}","type":"${type}",${dropped}` +
-        `"time":"${this.#time.format(this.#clock.wallMs())}","uptime_ms":${this.#clock.uptimeMs()}${members}`,
+        `"time":"${this.#time.format(this.#clock.wallMs())}","uptime_ms":${this.#clock.uptimeMs()}`,
+      context,
+      members,
     );
     this.#seq++;
   }
