@@ -26,7 +26,8 @@ export class Opening {
   readonly #actions: OpeningActions;
   #probe: RpcId | undefined;
   #initialize: Buffer | undefined;
-  #probed = false;
+  /** A probe that we answered in the server's place. */
+  #declined: RpcId | undefined;
   #respawned = false;
   #silentSince: number | undefined;
   #timer: ReturnType<typeof setInterval> | undefined;
@@ -37,23 +38,30 @@ export class Opening {
 
   /** `server/discover` is being forwarded. */
   probed(id: RpcId): void {
-    this.#probed = true;
     this.#probe = id;
     this.#watch();
   }
 
   /** `initialize` is being forwarded, after a probe or not. */
   initialized(line: Buffer): void {
-    if (!this.#probed || this.#respawned) return this.close();
-    this.#initialize = line;
     if (this.#probe !== undefined) this.#decline();
+    if (this.#declined === undefined || this.#respawned) return this.close();
+    this.#initialize = line;
     this.#watch();
   }
 
   /** The server answered an opening: whatever it said, it lives. */
   answered(): void {
     this.#initialize = undefined;
+    this.#probe = undefined;
     this.close();
+  }
+
+  /** @returns Whether this is the answer to a probe that the peer was already given one for: nobody waits for it. */
+  answeredLate(id: RpcId): boolean {
+    if (this.#declined !== id) return false;
+    this.answered();
+    return true;
   }
 
   /** @returns Whether the exit was the probe's doing, and the server is being started anew. */
@@ -92,7 +100,9 @@ export class Opening {
   #decline(): void {
     const id = this.#probe;
     this.#probe = undefined;
-    if (id !== undefined) this.#actions.declineProbe(id);
+    if (id === undefined) return;
+    this.#declined = id;
+    this.#actions.declineProbe(id);
   }
 
   #again(): void {

@@ -31,8 +31,8 @@ export interface PeerMessageActions {
   /** Forgets a parked request. @returns Whether there was one. */
   readonly release: (id: RpcId) => boolean;
   readonly isHeld: (id: RpcId) => boolean;
-  /** The session's opening is about to be forwarded, or is answered elsewhere (false). */
-  readonly opening: (id: RpcId, method: string, line: PeerLine) => boolean;
+  /** The session's opening is about to be forwarded. */
+  readonly opening: (id: RpcId, method: string, line: PeerLine) => void;
 }
 
 export class PeerMessages {
@@ -90,8 +90,8 @@ export class PeerMessages {
     if (!permitted.passes) return void this.#settle(permitted, name, name, id, modern);
     switch (method.duty) {
       case "open":
-        if (this.#actions.opening(id, name, line)) this.#forward(line, name, method, id, modern);
-        return;
+        this.#actions.opening(id, name, line);
+        return this.#forward(line, name, method, id, modern);
       case "tool":
         return this.#toolCall(line, name, method, id, modern);
       case "resource":

@@ -97,7 +97,8 @@ export class Session {
       opening: (rpcId, method, line) => this.#open(rpcId, method, line),
     });
     this.#fromUpstream = new UpstreamMessages(state, {
-      ownAnswer: (rpcId, line) => this.#listing.answer(rpcId, line.toString("utf8"), state.arrivedAt),
+      ownAnswer: (rpcId, line) =>
+        this.#opening.answeredLate(rpcId) || this.#listing.answer(rpcId, line.toString("utf8"), state.arrivedAt),
       opened: (method, answer) => this.#opened(method, answer),
       toolsChanged: () => state.catalogue.forget(),
       toolsListed: () => this.#toolsListed(),
@@ -223,10 +224,12 @@ export class Session {
 
   // ── the opening ──────────────────────────────────────────────────────────────────────────────────────────────────
 
-  #open(id: RpcId, method: string, line: PeerLine): boolean {
-    if (method === "initialize") this.#opening.initialized(Buffer.from(line.bytes.subarray(line.start, line.end)));
-    else this.#opening.probed(id);
-    return true;
+  #open(id: RpcId, method: string, line: PeerLine): void {
+    if (method === "initialize") {
+      // Whatever was probed before: from here on this is a legacy session.
+      this.#state.modern = false;
+      this.#opening.initialized(Buffer.from(line.bytes.subarray(line.start, line.end)));
+    } else this.#opening.probed(id);
   }
 
   #declineProbe(id: RpcId): void {
@@ -237,9 +240,10 @@ export class Session {
     this.#commit();
   }
 
-  #opened(method: string, answer: Readonly<Record<string, unknown>>): void {
+  #opened(method: string, result: Readonly<Record<string, unknown>> | undefined): void {
     this.#opening.answered();
-    const { protocolVersion, supportedVersions, serverInfo } = answer;
+    if (result === undefined) return;
+    const { protocolVersion, supportedVersions, serverInfo } = result;
     const claimed = { serverInfo: brief(serverInfo), version: brief(protocolVersion ?? supportedVersions) };
     this.#record("notice", { opened: method, claimed });
   }
@@ -299,6 +303,7 @@ export class Session {
     } catch (error) {
       this.#failed(error);
       this.#noted("unjudged", end - start);
+      this.#fromUpstream.abandon();
     }
   }
 

@@ -20,12 +20,14 @@ import type { SessionState } from "./session-state.ts";
 
 /** MCP 2025-11-25: an error that asks the client to send its user to a URL. */
 const URL_ELICITATION_REQUIRED = -32042;
+/** First character of the literal `true`. */
+const TRUE = 0x74;
 
 export interface UpstreamMessageActions {
   /** An answer to a question of our own. @returns Whether it was one. */
   readonly ownAnswer: (id: RpcId, line: Buffer) => boolean;
-  /** The server answered the session's opening. */
-  readonly opened: (method: string, answer: Readonly<Record<string, unknown>>) => void;
+  /** The server answered the session's opening, with this result or with an error. */
+  readonly opened: (method: string, result: Readonly<Record<string, unknown>> | undefined) => void;
   /** A list of tools went by, or the server said that it changed. */
   readonly toolsChanged: () => void;
   readonly toolsListed: () => void;
@@ -37,15 +39,25 @@ export class UpstreamMessages {
   readonly #state: SessionState;
   readonly #actions: UpstreamMessageActions;
   readonly #scanner = new StrictScanner();
+  /** The request whose answer is being judged. */
+  #current: Pending | undefined;
 
   constructor(state: SessionState, actions: UpstreamMessageActions) {
     this.#state = state;
     this.#actions = actions;
   }
 
+  /** Judging the last line threw: if it was an answer, whoever waits for it is told that there is none. */
+  abandon(): void {
+    const request = this.#current;
+    this.#current = undefined;
+    if (request !== undefined) this.#failed(request, "The server's answer could not be judged", "unjudged");
+  }
+
   /** @param begun The tick of the chunk in which the line began. */
   take(bytes: Buffer, start: number, end: number, begun: number): void {
     const scanner = this.#scanner;
+    this.#current = undefined;
     if (end - start <= 2 && bytes.toString("latin1", start, end).trim() === "") return;
     const flaw = scanner.scanLenient(bytes, start, end);
     if (flaw !== undefined) return this.#flawed(flaw, end - start, begun);
@@ -72,6 +84,7 @@ export class UpstreamMessages {
     const id = scanner.id(Slot.id);
     if (id === undefined) return this.#actions.noise("answer-without-id", end - start);
     const request = state.asked.take(id, begun);
+    this.#current = request;
     if (request === undefined) {
       if (!this.#actions.ownAnswer(id, bytes.subarray(start, end))) this.#actions.noise("unasked-answer", end - start);
       return;
@@ -80,17 +93,17 @@ export class UpstreamMessages {
     if (denied !== undefined) return this.#deniedFeature(request, denied);
     const { method } = request;
     const isResult = scanner.has(Slot.result);
-    if (method?.duty === "open" && isResult) {
-      this.#actions.opened(request.methodName, this.#parse(bytes, Slot.result));
+    if (method?.duty === "open") {
+      this.#actions.opened(request.methodName, isResult ? this.#parse(bytes, Slot.result) : undefined);
     }
     if (method?.entries === undefined || !isResult) state.toPeer.forward(bytes, start, end);
     else if (!this.#list(bytes, start, end, request, method)) return;
-    if (request.audited) this.#recordResult(request, this.#outcome(bytes), end - start);
+    if (request.audited) this.#recordResult(request, this.#outcome(), end - start);
   }
 
-  #outcome(bytes: Buffer): ResultEvent["outcome"] {
+  #outcome(): ResultEvent["outcome"] {
     if (this.#scanner.has(Slot.error)) return "error";
-    return this.#scanner.first(Slot.isError) === 0x74 && bytes.length > 0 ? "tool-error" : "ok";
+    return this.#scanner.first(Slot.isError) === TRUE ? "tool-error" : "ok";
   }
 
   /** @returns false when the list cannot be read, and an error went out in its place. */
