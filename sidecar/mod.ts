@@ -11,3 +11,17 @@ export { examineSystem, type Finding } from "./platform/examine/examine.ts";
 export { openPlatform } from "./platform/open-platform.ts";
 export { auditFolder } from "./audit/file/safe-path.ts";
 export { type GuardOptions, guardStdio } from "./sidecar.ts";
+
+// The audit log: written, proven, shown.
+export { type AuditLogOptions, type OpenedAuditLog, openAuditLog } from "./audit/open-audit-log.ts";
+export { AuditReader } from "./audit/reading/audit-reader.ts";
+export type {
+  AuditReport,
+  ChainEnd,
+  ChainReport,
+  Finding as AuditFinding,
+  FindingKind as AuditFindingKind,
+} from "./audit/reading/report.ts";
+export { LogLine, type RecordFilter, type ShownRecord } from "./audit/reading/show.ts";
+export { verifyAuditFile } from "./audit/reading/verify.ts";
+export { visible } from "./audit/reading/visible.ts";

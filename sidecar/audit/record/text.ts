@@ -71,7 +71,9 @@ function scalar(value: unknown): string {
   if (typeof value === "string") return boundedQuote(value, DETAIL_STRING_LIMIT);
   if (typeof value === "boolean" || value === null || Number.isFinite(value)) return String(value);
   // NaN, infinities, bigints and what JSON has no word for: better spelled out than turned into null.
-  return value === undefined ? "null" : boundedQuote(String(value), DETAIL_STRING_LIMIT);
+  return value === undefined
+    ? "null"
+    : boundedQuote(String(value as number | bigint | symbol), DETAIL_STRING_LIMIT);
 }
 
 function list(values: readonly unknown[], depth: number, budget: Budget): string {
