@@ -76,6 +76,8 @@ const CALLS: readonly (readonly string[])[] = [
 
 interface Outcome {
   readonly stdout: string;
+  /** The inspector's own account of a failure: one line of JSON, among notices, on stderr. */
+  readonly error: string | undefined;
   readonly code: number | null;
 }
 
@@ -110,13 +112,16 @@ function inspect(
       stdio: ["ignore", "pipe", "pipe"],
     });
     let stdout = "";
+    let stderr = "";
     child.stdout.setEncoding("utf8").on(
       "data",
       (text: string) => void (stdout += text),
     );
-    child.stderr.resume();
+    child.stderr.setEncoding("utf8").on("data", (text: string) => void (stderr += text));
     child.once("error", reject);
-    child.once("close", (code) => resolve({ stdout, code }));
+    child.once("close", (code) => {
+      resolve({ stdout, error: stderr.split("\n").find((it) => it.startsWith('{"error"')), code });
+    });
   });
 }
 

@@ -19,8 +19,6 @@ export function judgeDocLint(output: string, code: number | null): string {
       rule === "missing-jsdoc" && line.startsWith("export ") &&
       !file.includes("/node_modules/")
     )
-    .map(([, , message, file, number, line]) =>
-      `${file}:${number}: ${message}: ${line}`
-    )
+    .map(([, , message, file, number, line]) => `${file}:${number}: ${message}: ${line}`)
     .join("\n");
 }

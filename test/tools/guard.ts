@@ -1,14 +1,6 @@
 /** The real guard as a process of the runtime that the test runs on: nothing of it is replaced. */
 import { type ChildProcess, spawn } from "node:child_process";
-import {
-  existsSync,
-  mkdtempSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-  statSync,
-  writeFileSync,
-} from "node:fs";
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
@@ -144,9 +136,7 @@ function converse(
   let said = "";
   errors.setEncoding("utf8").on("data", (text: string) => void (said += text));
   const inbox = openInbox(stdout);
-  const closed = new Promise<void>((resolve) =>
-    child.once("close", () => resolve())
-  );
+  const closed = new Promise<void>((resolve) => child.once("close", () => resolve()));
   const exit = new Promise<ProcessEnd>((resolve, reject) => {
     child.once("error", reject);
     child.once("exit", (code, signal) => {
@@ -161,14 +151,11 @@ function converse(
   const write = (bytes: string | Uint8Array) => void stdin.write(bytes);
   const send: GuardProcess["send"] = (message) => {
     write(
-      typeof message === "string" || message instanceof Uint8Array
-        ? message
-        : JSON.stringify(message),
+      typeof message === "string" || message instanceof Uint8Array ? message : JSON.stringify(message),
     );
     write("\n");
   };
-  const receive: GuardProcess["receive"] = (matches, ms) =>
-    inbox.receive(matches, ms, () => said);
+  const receive: GuardProcess["receive"] = (matches, ms) => inbox.receive(matches, ms, () => said);
   const request: GuardProcess["request"] = (method, params, ms) => {
     const id = `test-${++lastId}`;
     send({
@@ -245,13 +232,9 @@ function openInbox(stdout: NodeJS.ReadableStream) {
         const at = unread.findIndex(matches);
         if (at >= 0) return unread.splice(at, 1)[0] as JsonRpc;
         if (!over && performance.now() < limit) continue;
-        const came = `unread: ${
-          JSON.stringify(unread)
-        }; stderr: ${stderr().trim()}`;
+        const came = `unread: ${JSON.stringify(unread)}; stderr: ${stderr().trim()}`;
         throw new Error(
-          over
-            ? `The guard ended before it came; ${came}`
-            : `Nothing like it in ${ms} ms; ${came}`,
+          over ? `The guard ended before it came; ${came}` : `Nothing like it in ${ms} ms; ${came}`,
         );
       }
     },
@@ -269,15 +252,14 @@ function parse(line: string): JsonRpc {
 function readRecords(file: string): JsonRpc[] {
   const text = readFileSync(file, "utf8");
   // The last line may be half written while the guard runs.
-  return text.slice(0, text.lastIndexOf("\n") + 1).split("\n").filter((it) =>
-    it !== ""
-  ).map((it) => JSON.parse(it));
+  return text.slice(0, text.lastIndexOf("\n") + 1).split("\n").filter((it) => it !== "").map((it) =>
+    JSON.parse(it)
+  );
 }
 
 async function stop(guard: GuardProcess): Promise<void> {
   const gone = guard.exit.then(() => true, () => true);
-  const within = (ms: number) =>
-    Promise.race([gone, delay(ms, false, { ref: false })]);
+  const within = (ms: number) => Promise.race([gone, delay(ms, false, { ref: false })]);
   guard.resumeReading(); // else its output never ends
   guard.end();
   if (await within(3_000)) return;

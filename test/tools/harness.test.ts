@@ -3,16 +3,9 @@ import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import {
-  limited,
-  rejects,
-  throws,
-  waitUntil,
-  withTempDir,
-} from "../harness.ts";
+import { limited, rejects, throws, waitUntil, withTempDir } from "../harness.ts";
 
-const coded = (code: string, message = "Cannot do it") =>
-  Object.assign(new Error(message), { code });
+const coded = (code: string, message = "Cannot do it") => Object.assign(new Error(message), { code });
 const failure = async (promise: Promise<unknown>): Promise<Error> => {
   const outcome = await promise.then(
     () => undefined,

@@ -6,8 +6,7 @@ import { setTimeout as delay } from "node:timers/promises";
 /** How long processes that are already being stopped may take to be gone. */
 const GRACE_MS = 2_000;
 /** Made by the runtimes and tools themselves, not by tests. */
-const OF_TOOLS =
-  /^(tsx-\d+|node-compile-cache|\.cache|\.npm|\.node_repl_history|\.deno)$/;
+const OF_TOOLS = /^(tsx-\d+|node-compile-cache|\.cache|\.npm|\.node_repl_history|\.deno)$/;
 
 /** @param killed The file's time was up: then everything is a leftover, and naming it helps nobody. */
 export async function findLeftovers(
@@ -25,13 +24,9 @@ export async function findLeftovers(
     await delay(50);
     processes = strays(group, folder);
   }
-  const files = ["tmp", "home"].flatMap((sub) =>
-    readdirSync(join(folder, sub))
-  );
+  const files = ["tmp", "home"].flatMap((sub) => readdirSync(join(folder, sub)));
   return [
-    ...processes.map((pid) =>
-      `left process ${pid} behind: ${commandLine(pid)}`
-    ),
+    ...processes.map((pid) => `left process ${pid} behind: ${commandLine(pid)}`),
     ...files.filter((name) => !OF_TOOLS.test(name)).map((name) =>
       `left '${name}' in its temp or home folder`
     ),

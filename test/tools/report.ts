@@ -13,14 +13,10 @@ export class TextReport implements Report {
   add(result: FileResult): void {
     this.#results.push(result);
     const { runtime, file, problems, passed, skips, seconds } = result;
-    const counts = `${passed} passed${
-      skips.length > 0 ? `, ${skips.length} skipped` : ""
-    }`;
+    const counts = `${passed} passed${skips.length > 0 ? `, ${skips.length} skipped` : ""}`;
     const mark = problems.length === 0 ? "ok  " : "FAIL";
     print(
-      `${mark} ${runtime} ${file.padEnd(48)} ${counts}, ${
-        seconds.toFixed(1)
-      } s`,
+      `${mark} ${runtime} ${file.padEnd(48)} ${counts}, ${seconds.toFixed(1)} s`,
     );
     if (problems.length === 0) return;
     for (const problem of problems) print(`     ${problem}`);
@@ -55,15 +51,12 @@ export class JsonReport implements Report {
 }
 
 function lastLine(results: readonly FileResult[]): number {
-  const sum = (pick: (it: FileResult) => number) =>
-    results.reduce((total, it) => total + pick(it), 0);
+  const sum = (pick: (it: FileResult) => number) => results.reduce((total, it) => total + pick(it), 0);
   const skipped = sum((it) => it.skips.length);
   if (results.length === 0) print("\nThere are no test files");
   const failed = results.length === 0 ? 1 : sum((it) => it.failed);
   print(
-    `\n${sum((it) => it.passed)} passed, ${failed} failed${
-      skipped > 0 ? `, ${skipped} skipped` : ""
-    }`,
+    `\n${sum((it) => it.passed)} passed, ${failed} failed${skipped > 0 ? `, ${skipped} skipped` : ""}`,
   );
   return failed === 0 ? 0 : 1;
 }

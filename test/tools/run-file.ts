@@ -175,15 +175,12 @@ function collect(child: ChildProcess) {
       ) => it.bytes),
     )
       .toString();
-  const closed = new Promise<void>((resolve) =>
-    child.once("close", () => resolve())
-  );
+  const closed = new Promise<void>((resolve) => child.once("close", () => resolve()));
   return {
     stdout: () => text("stdout"),
     stderr: () => text("stderr"),
     all: () => text() + (size > OUTPUT_LIMIT ? "\n… (output cut)\n" : ""),
     // A stray that cannot be killed must not stop the whole run.
-    closed: () =>
-      Promise.race([closed, delay(5_000, undefined, { ref: false })]),
+    closed: () => Promise.race([closed, delay(5_000, undefined, { ref: false })]),
   };
 }

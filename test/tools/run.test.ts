@@ -36,9 +36,7 @@ const REFUSED: Readonly<Record<string, RegExp>> = {
 const ACCEPTED = ["passes", "skips-with-reason"];
 const FIXTURES = join(ROOT, "test/tools/fixtures");
 
-const runtime = RUNTIMES.find((it) =>
-  it.name === ("Deno" in globalThis ? "deno" : "node")
-);
+const runtime = RUNTIMES.find((it) => it.name === ("Deno" in globalThis ? "deno" : "node"));
 assert.ok(runtime);
 const run = (...args: string[]) => {
   const [program, ...rest] = runtime.command(join(ROOT, "test/run.ts"));
@@ -50,8 +48,7 @@ const run = (...args: string[]) => {
   });
   return { lines: stdout.trimEnd().split("\n"), status, stderr };
 };
-const fixtures = (names: readonly string[]) =>
-  names.map((name) => join(FIXTURES, `${name}.fixture.ts`));
+const fixtures = (names: readonly string[]) => names.map((name) => join(FIXTURES, `${name}.fixture.ts`));
 
 const whole = run(
   "--json",
@@ -101,9 +98,8 @@ runner("every fixture is tried", () => {
 runner(
   "the last line of a bad run counts at least one failure per bad file, and the exit code is 1",
   () => {
-    const [, failed] =
-      /^\d+ passed, (\d+) failed, 1 skipped$/.exec(whole.lines.at(-1) ?? "") ??
-        [];
+    const [, failed] = /^\d+ passed, (\d+) failed, 1 skipped$/.exec(whole.lines.at(-1) ?? "") ??
+      [];
     assert.ok(
       Number(failed) >= Object.keys(REFUSED).length,
       whole.lines.at(-1),

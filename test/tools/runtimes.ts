@@ -44,12 +44,8 @@ export function denoBinary(): string {
   if (existsSync(besides)) return besides; // its install script made a link there
   const scope = join(ROOT, "node_modules/@deno");
   const packages = existsSync(scope) ? readdirSync(scope) : [];
-  const ours = packages.filter((it) =>
-    it.startsWith(`${process.platform}-${process.arch}`)
-  );
-  const binary = ours.map((it) => join(scope, it, "deno")).find((it) =>
-    existsSync(it)
-  );
+  const ours = packages.filter((it) => it.startsWith(`${process.platform}-${process.arch}`));
+  const binary = ours.map((it) => join(scope, it, "deno")).find((it) => existsSync(it));
   if (binary === undefined) {
     throw new Error("Cannot find deno in node_modules: run 'npm ci'");
   }

@@ -23,27 +23,20 @@ export interface Verdict {
 }
 
 // At the very end of the output: a test that prints something like it cannot stand in for the real one.
-const SUMMARY =
-  /^ {2}Total: +(\d+)\n {2}Passed: +(\d+)\n {2}Skipped: +(\d+)\n {2}Duration: +.*$/gm;
+const SUMMARY = /^ {2}Total: +(\d+)\n {2}Passed: +(\d+)\n {2}Skipped: +(\d+)\n {2}Duration: +.*$/gm;
 // Node prints "(node:1) ExperimentalWarning: …", Deno "Warning …" and, for node: modules, Node's form.
 const WARNING = /^(?:\(node:\d+\) .*|Warning:? .*|DANGER: .*)$/gm;
 
 export function judge(run: Run): Verdict {
   const summaries = [...run.stdout.matchAll(SUMMARY)];
   const [total, passed, skipped] = (summaries[0]?.slice(1) ?? []).map(Number);
-  const skips = [...run.stdout.matchAll(/^SKIP: (.*)$/gm)].map((it) =>
-    it[1] ?? ""
-  );
+  const skips = [...run.stdout.matchAll(/^SKIP: (.*)$/gm)].map((it) => it[1] ?? "");
   const problems = [
     ...howItEnded(run),
     ...whatItCounted(summaries.length, total, passed, skipped),
-    ...(total !== undefined && skips.length > total
-      ? ["more skips than tests"]
-      : []),
+    ...(total !== undefined && skips.length > total ? ["more skips than tests"] : []),
     ...suitesNotRun(run.source),
-    ...[...run.stderr.matchAll(WARNING)].map((it) =>
-      `the runtime warned: ${it[0]}`
-    ),
+    ...[...run.stderr.matchAll(WARNING)].map((it) => `the runtime warned: ${it[0]}`),
     ...run.leftovers,
   ];
   const good = Math.max(0, (passed ?? 0) - skips.length);
@@ -79,9 +72,7 @@ function whatItCounted(
   return [
     ...(passed === total ? [] : [`${passed} of ${total} tests passed`]),
     // uvu's own skip has no reason, and it also counts what an `.only` leaves out.
-    ...(skipped === 0
-      ? []
-      : [`${skipped} tests left out by '.skip' or '.only': use skipUnless()`]),
+    ...(skipped === 0 ? [] : [`${skipped} tests left out by '.skip' or '.only': use skipUnless()`]),
   ];
 }
 
@@ -104,8 +95,6 @@ function suitesNotRun(source: string): string[] {
     const last = runs.at(-1);
     if (last === undefined) return [`'${name}.run()' is missing`];
     const after = source.slice(last.index + last[0].length);
-    return new RegExp(`^\\s*${name}\\(`, "m").test(after)
-      ? [`a test is added after '${name}.run()'`]
-      : [];
+    return new RegExp(`^\\s*${name}\\(`, "m").test(after) ? [`a test is added after '${name}.run()'`] : [];
   });
 }
