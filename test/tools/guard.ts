@@ -155,7 +155,7 @@ function converse(
     );
     write("\n");
   };
-  const receive: GuardProcess["receive"] = (matches, ms) => inbox.receive(matches, ms, () => said);
+  const receive: GuardProcess["receive"] = (matches, ms) => inbox.receive(matches, ms);
   const request: GuardProcess["request"] = (method, params, ms) => {
     const id = `test-${++lastId}`;
     send({
@@ -232,7 +232,7 @@ function openInbox(stdout: NodeJS.ReadableStream) {
         const at = unread.findIndex(matches);
         if (at >= 0) return unread.splice(at, 1)[0] as JsonRpc;
         if (!over && performance.now() < limit) continue;
-        const came = `unread: ${JSON.stringify(unread)}; stderr: ${stderr().trim()}`;
+        const came = `unread: ${JSON.stringify(unread)}`;
         throw new Error(
           over ? `The guard ended before it came; ${came}` : `Nothing like it in ${ms} ms; ${came}`,
         );
