@@ -24,7 +24,11 @@ export type DecisionReason = "rule" | "default" | "section" | "unknown-tool" | "
 
 /** What is asked of the policy. Values are as JSON.parse made them, save numbers (see `InexactNumber`). */
 export type PolicyRequest =
-  | { readonly kind: "tool"; readonly name: string; readonly args: Readonly<Record<string, unknown>> | undefined }
+  | {
+    readonly kind: "tool";
+    readonly name: string;
+    readonly args: Readonly<Record<string, unknown>> | undefined;
+  }
   | { readonly kind: "resource"; readonly uri: string }
   | { readonly kind: "prompt"; readonly name: string }
   | { readonly kind: "method"; readonly method: string }

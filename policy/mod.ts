@@ -11,3 +11,5 @@ export type {
   ServerSection,
   ToolDefinition,
 } from "./policy.ts";
+export { loadPolicy } from "./load.ts";
+export { policySchema } from "./text/schema.ts";

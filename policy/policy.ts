@@ -102,5 +102,11 @@ export interface Explanation {
 }
 
 export type LoadResult =
-  | { readonly policy: Policy; readonly problems: readonly Problem[] }
+  | {
+    readonly policy: Policy;
+    /** What it does, in a few words for people. */
+    readonly summary: string;
+    /** Warnings. */
+    readonly problems: readonly Problem[];
+  }
   | { readonly policy: undefined; readonly problems: readonly Problem[] };

@@ -1,0 +1,19 @@
+import type { AuditSection, ServerSection } from "../policy.ts";
+import type { FixedSections, PromptSection, ResourceSection } from "./lists.ts";
+import type { Rule } from "./rules.ts";
+
+/** What the sections of a file were compiled to. */
+export interface PolicyParts {
+  readonly file: string;
+  readonly name: string;
+  readonly mode: "enforce" | "observe";
+  readonly trustDomain: string;
+  readonly expires: number | undefined;
+  readonly server: ServerSection;
+  readonly audit: AuditSection;
+  readonly fallback: "allow" | "deny";
+  readonly rules: readonly Rule[];
+  readonly resources: ResourceSection;
+  readonly prompts: PromptSection;
+  readonly fixed: FixedSections;
+}
