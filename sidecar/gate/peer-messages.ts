@@ -116,7 +116,7 @@ export class PeerMessages {
       firstPage: !this.#scanner.has(Slot.cursor),
       audited: name !== undefined,
     });
-    state.toUpstream?.forward(line.bytes, line.start, line.end);
+    state.toUpstream.forward(line.bytes, line.start, line.end);
   }
 
   #toolCall(line: PeerLine, methodName: string, method: Method, id: RpcId, modern: boolean): void {
@@ -261,7 +261,7 @@ export class PeerMessages {
       state.recordRefusal({ direction: "fromPeer", method: name }, "ERR_DENIED", "methods");
       return;
     } else if (method.duty === "cancel" && !this.#cancel()) return;
-    state.toUpstream?.forward(line.bytes, line.start, line.end);
+    state.toUpstream.forward(line.bytes, line.start, line.end);
   }
 
   /** @returns Whether the server has to hear of it: it does only of a request that it still works on. */
@@ -297,7 +297,7 @@ export class PeerMessages {
       state.recordRefusal({ direction: "fromPeer", method: "(response)" }, "ERR_FRAME_MALFORMED", "unasked");
       return;
     }
-    state.toUpstream?.forward(line.bytes, line.start, line.end);
+    state.toUpstream.forward(line.bytes, line.start, line.end);
   }
 }
 

@@ -32,7 +32,7 @@ export class SessionState {
   readonly audit: AuditLog;
   readonly limits: SessionLimits;
   readonly toPeer: Outbox;
-  toUpstream: Outbox | undefined;
+  readonly toUpstream = new Outbox(undefined);
   /** Requests of the peer that wait for the server. */
   readonly asked: PendingTable;
   /** Requests of the server that wait for the peer. */
@@ -130,7 +130,7 @@ export class SessionState {
       // The log itself reports the failure on the next record that can be written.
       if (!this.audit.mandatory) return true;
     }
-    this.toUpstream?.discard();
+    this.toUpstream.discard();
     for (const request of unsent) {
       this.asked.remove(request.id);
       const sentence = "The audit log cannot be written, so nothing is allowed";

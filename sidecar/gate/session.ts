@@ -12,7 +12,6 @@ import type { PeerEvidence, Principal } from "../model/evidence.ts";
 import type { ByteStream } from "../platform/platform.ts";
 import { IdFinder } from "../relay/id-finder.ts";
 import { LineSplitter } from "../relay/line-splitter.ts";
-import { Outbox } from "../relay/outbox.ts";
 import type { StopCause, Upstream, UpstreamExit } from "../upstream/upstream.ts";
 import { HeldRequests } from "./held-requests.ts";
 import type { Judge } from "./judge.ts";
@@ -150,9 +149,11 @@ export class Session {
     this.#upstream = upstream;
     this.#recordMeasured(upstream);
     if (this.#ending !== undefined) void upstream.stop(this.#ending);
-    this.#state.toUpstream = new Outbox(upstream.input);
     this.#listenToUpstream(upstream);
     if (replay !== undefined) upstream.input.write(replay);
+    this.#state.toUpstream.attach(upstream.input);
+    this.#commit();
+    this.#peerValve.open("reader-slow");
     void upstream.exited.then((exit) => this.#upstreamExited(upstream, exit));
     this.#peerValve.open("upstream-starting");
   }
@@ -212,7 +213,7 @@ export class Session {
   async #respawn(replay: Buffer | undefined): Promise<void> {
     const previous = this.#upstream;
     this.#upstream = undefined;
-    this.#state.toUpstream = undefined;
+    this.#state.toUpstream.attach(undefined);
     this.#state.catalogue.forget();
     this.#peerValve.close("upstream-starting");
     this.#record("upstream-respawn", { replayed: replay !== undefined });
@@ -334,11 +335,11 @@ export class Session {
         if (peer.buffered > UNREAD_ANSWERS) this.#peerValve.close("answers-unread");
       }
     } else state.toPeer.discard();
-    if (state.toUpstream !== undefined && !state.toUpstream.flush()) this.#peerValve.close("reader-slow");
+    if (!state.toUpstream.flush()) this.#peerValve.close("reader-slow");
   }
 
   #send(line: string): void {
-    this.#state.toUpstream?.send(line);
+    this.#state.toUpstream.send(line);
   }
 
   // ── what waits ───────────────────────────────────────────────────────────────────────────────────────────────────
@@ -393,7 +394,7 @@ export class Session {
       ...(this.#noise > 0 ? { noise: this.#noise } : {}),
     });
     this.#record("session-end", { reason: this.#ending ?? (error === undefined ? "upstream-gone" : error.code) });
-    this.#state.toUpstream = undefined;
+    this.#state.toUpstream.discard();
     this.#commit();
     this.#options.attestation.close();
     this.#options.audit.forget(this.#options.id);

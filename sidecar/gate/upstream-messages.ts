@@ -260,14 +260,14 @@ export class UpstreamMessages {
     if ((vendor && !state.judge.method(name, false).passes) || (state.modern && !vendor)) {
       const refusal = state.recordRefusal({ direction: "fromUpstream", method: name, rpcId }, "ERR_METHOD_UNKNOWN");
       const answer = errorLine(rpcId, RPC_CODES.ERR_METHOD_UNKNOWN, withId("Method not found", refusal));
-      return state.toUpstream?.send(answer);
+      return state.toUpstream.send(answer);
     }
     if (state.askedByServer.has(id) || state.askedByServer.full) {
       const answer = errorLine(rpcId, RPC_CODES.ERR_TOO_MANY_PENDING, "Too many requests are pending");
-      return state.toUpstream?.send(answer);
+      return state.toUpstream.send(answer);
     }
     if (method?.feature !== undefined && !this.#allowsFeature(method.feature, name, rpcId)) {
-      return state.toUpstream?.send(errorLine(rpcId, RPC_CODES.ERR_DENIED, "Refused by policy"));
+      return state.toUpstream.send(errorLine(rpcId, RPC_CODES.ERR_DENIED, "Refused by policy"));
     }
     state.askedByServer.add({
       id,

@@ -7,14 +7,20 @@ import { Buffer } from "node:buffer";
 import type { ByteStream } from "../platform/platform.ts";
 
 export class Outbox {
-  readonly #stream: ByteStream;
+  #stream: ByteStream | undefined;
   #segments: Buffer[] = [];
   // The run of lines that is still growing, as a range of one buffer.
   #run: Buffer | undefined;
   #runStart = 0;
   #runEnd = 0;
 
-  constructor(stream: ByteStream) {
+  /** @param stream Undefined: what is gathered waits for `attach`. */
+  constructor(stream: ByteStream | undefined) {
+    this.#stream = stream;
+  }
+
+  /** Where it goes from now on; undefined while there is nobody to write to. */
+  attach(stream: ByteStream | undefined): void {
     this.#stream = stream;
   }
 
@@ -50,13 +56,15 @@ export class Outbox {
 
   /** @returns false when the other side should be given time to read before more is taken in. */
   flush(): boolean {
+    const stream = this.#stream;
+    if (stream === undefined) return true;
     this.#closeRun();
     const segments = this.#segments;
     if (segments.length === 0) return true;
     this.#segments = [];
     const first = segments[0];
-    if (segments.length === 1 && first !== undefined) return this.#stream.write(first);
-    return this.#stream.write(Buffer.concat(segments));
+    if (segments.length === 1 && first !== undefined) return stream.write(first);
+    return stream.write(Buffer.concat(segments));
   }
 
   #closeRun(): void {
