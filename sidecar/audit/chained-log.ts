@@ -50,7 +50,7 @@ export class ChainedLog implements AuditLog {
   #fileId: string;
   #sync: GroupSync | undefined;
   /** Set while the file does not yet hold the record that begins our part of it. */
-  #opening: "start" | "rotated" | undefined = "start";
+  #opening: "start" | "continued" | undefined = "start";
   #nextLook: number;
   #anchored = -1;
   #anchorFailed = false;
@@ -175,8 +175,8 @@ export class ChainedLog implements AuditLog {
   }
 
   /**
-   * Goes on in a new file when ours was renamed or removed (log rotation). The old one ends with a `rotated` record, the
-   * new one begins our part with another, whose `prev` is the head of the old.
+   * Goes on in a new file when ours was renamed or removed (log rotation). The old one ends with a `rotated` record; in
+   * the new one our part begins with a `continued` record, whose `prev` is the old one's head.
    */
   #followPath(): void {
     if (this.#file.inPlace()) {
@@ -189,7 +189,7 @@ export class ChainedLog implements AuditLog {
     this.#file = next;
     this.#sync = this.#groupSync();
     this.#records.enter(tail);
-    this.#opening = "rotated";
+    this.#opening = "continued";
     this.#open();
     this.#write();
     this.#fileId = fileId(next);

@@ -68,14 +68,14 @@ export class ChainCheck {
       if (record.type === "start" && record.prev === GENESIS) return;
       const where = { line, chain: this.chain, seq: 0 };
       this.#findings.add("unlinked", "the chain does not begin with a start record", where);
-    } else if (record.type !== "rotated") {
+    } else if (record.type !== "continued") {
       this.#gap({ from: 0, to: record.seq - 1, line });
     }
   }
 
   #follow(record: SealedLine, line: number): void {
     const where = { line, chain: this.chain, seq: record.seq };
-    const goesOn = this.ended === "rotated" && record.type === "rotated";
+    const goesOn = this.ended === "rotated" && record.type === "continued";
     if (this.ended !== undefined && !goesOn) {
       this.#findings.add("after-stop", `a record follows the chain's ${this.ended} record`, where);
     }

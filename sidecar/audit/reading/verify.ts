@@ -8,7 +8,7 @@
  */
 import { closeSync, existsSync, openSync } from "node:fs";
 import { fileIdOf, type Fragment } from "../file/tail.ts";
-import { MAX_LINE_BYTES, readLine, type SealedLine } from "../record/seal.ts";
+import { MAX_LINE_BYTES, readLine, RECORD_START, type SealedLine } from "../record/seal.ts";
 import { AnchoredHeads, readAnchor } from "./anchored-heads.ts";
 import { type BrokenLine, brokenLine, explainedBy, type Piece, splitAtRecords } from "./broken-lines.ts";
 import { ChainCheck } from "./chain-check.ts";
@@ -63,9 +63,11 @@ class Verification {
   read(line: Line): void {
     if (line.number === 1) this.#fileId = fileIdOf(line.bytes);
     const record = line.cut ? undefined : readLine(line.bytes);
-    if (record !== undefined) this.#accept(record, line.bytes, line.number);
-    else this.#readBroken(line);
-    if (record !== undefined && !line.terminated) this.#note("the last record lacks its newline");
+    // Half a record with another guard's whole one behind it has the one's beginning and the other's end.
+    const glued = record?.intact === false && line.bytes.includes(RECORD_START, 1);
+    if (record === undefined || glued) return this.#readBroken(line);
+    this.#accept(record, line.bytes, line.number);
+    if (!line.terminated) this.#note("the last record lacks its newline");
   }
 
   report(file: string): AuditReport {

@@ -27,9 +27,10 @@ export class RecordChain {
   #lost = 0;
   #fragments: Fragment[] = [];
   #unterminated = false;
-  /** Whether this batch starts with a line break, and names the fragments in its second record. */
+  /** Whether this batch starts with a line break. */
   #breaksLine = false;
-  #explains = false;
+  /** Which of this batch's records names the fragments, counted from 1. */
+  #explainedAt = 0;
 
   constructor(clock: AuditClock) {
     this.#clock = clock;
@@ -66,11 +67,17 @@ export class RecordChain {
       this.#batch.breakLine();
       this.#breaksLine = true;
     }
-    this.#seal(type, context, members, first ? this.#lost : 0);
-    if (first && this.#fragments.length > 0) {
-      this.#explains = true;
-      this.#seal("recovered", "", `,"detail":${detailText({ broken: this.#fragments })}`, 0);
-    }
+    const explains = first && this.#fragments.length > 0;
+    // Behind the record that begins our part of a file, but before any other: that one may be the last.
+    const begins = type === "start" || type === "continued";
+    if (explains && !begins) this.#explain();
+    this.#seal(type, context, members);
+    if (explains && begins) this.#explain();
+  }
+
+  #explain(): void {
+    this.#seal("recovered", "", `,"detail":${detailText({ broken: this.#fragments })}`);
+    this.#explainedAt = this.#batch.records;
   }
 
   /** Takes note of how much of the batch is in the file, and starts an empty one. */
@@ -81,17 +88,18 @@ export class RecordChain {
       this.#head = { seq: this.#head.seq + records, hash: last.hash };
       this.#lost = 0;
     }
-    const explained = this.#explains && records > 1;
+    const explained = this.#explainedAt > 0 && records >= this.#explainedAt;
     if (explained) this.#fragments = [];
     // The record that names fragments is no event of anybody's: made again, not counted as lost.
-    this.#lost += this.#batch.records - records - (this.#explains && !explained ? 1 : 0);
+    this.#lost += this.#batch.records - records - (this.#explainedAt > 0 && !explained ? 1 : 0);
     if (taken > 0) {
       this.#unterminated = bytes[taken - 1] !== NEWLINE;
       this.#remember(bytes.subarray(last?.offset ?? (this.#breaksLine ? 1 : 0), taken));
     }
     this.#seq = this.#head.seq + 1;
     this.#prev = this.#head.hash;
-    this.#breaksLine = this.#explains = false;
+    this.#breaksLine = false;
+    this.#explainedAt = 0;
     this.#batch.clear();
   }
 
@@ -100,8 +108,8 @@ export class RecordChain {
     if (rest.length > 0 && this.#fragments.length < MAX_FRAGMENTS) this.#fragments.push(fragmentOf(rest));
   }
 
-  #seal(type: string, context: string, members: string, lost: number): void {
-    const dropped = lost === 0 ? "" : `"dropped":${lost},`;
+  #seal(type: string, context: string, members: string): void {
+    const dropped = this.#lost === 0 || this.#batch.records > 0 ? "" : `"dropped":${this.#lost},`;
     this.#prev = this.#batch.add(
       `${RECORD_START}${this.id}","seq":${this.#seq},"prev":"${this.#prev}","type":"${type}",${dropped}` +
         `"time":"${this.#time.format(this.#clock.wallMs())}","uptime_ms":${this.#clock.uptimeMs()}`,
