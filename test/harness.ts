@@ -7,7 +7,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 
-export { type GuardOptions, type GuardProcess, type JsonRpc, withGuard } from "./tools/guard.ts";
+export { type GuardOptions, type GuardProcess, withGuard } from "./tools/guard.ts";
+export { guardCommand } from "./tools/guard-command.ts";
+export type { JsonRpc } from "./tools/inbox.ts";
 
 /**
  * Asserts that a promise rejects, with this code and, where given, a message that matches.
@@ -45,7 +47,9 @@ function expectError(error: unknown, expected: { readonly code: string; readonly
   if (!(error instanceof Error)) throw new Error(`Expected an Error, but ${String(error)} was thrown`);
   const code = "code" in error ? error.code : undefined;
   if (code !== expected.code) {
-    throw new Error(`Expected the code ${expected.code}, but it is ${String(code)}`, { cause: error });
+    throw new Error(`Expected the code ${expected.code}, but it is ${String(code)}: ${error.message}`, {
+      cause: error,
+    });
   }
   if (expected.message !== undefined && !expected.message.test(error.message)) {
     throw new Error(`Expected a message like ${expected.message}, but it is '${error.message}'`, {

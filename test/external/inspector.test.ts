@@ -4,8 +4,7 @@ import { writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import { limited, withTempDir } from "../harness.ts";
-import { guardCommand } from "../tools/guard.ts";
+import { guardCommand, limited, withTempDir } from "../harness.ts";
 import { ROOT } from "../tools/runtimes.ts";
 import { installed, newerNodes } from "./packages.ts";
 

@@ -11,11 +11,11 @@ export interface Layer {
 
 const low = ["policy", "sidecar/model"];
 const middle = [...low, "sidecar/platform", "sidecar/protocol"];
-const siblings = ["attest", "upstream", "relay", "tokens", "approvals", "pins", "audit", "control"]
+const siblings = ["attest", "upstream", "relay", "tokens", "approvals", "pins", "audit", "control", "config"]
   .map((it) => `sidecar/${it}`);
 const outside = ["sidecar/mod.ts", "policy/mod.ts"];
 
-/** The nearest entry counts: `sidecar/gate` before `sidecar`, which is the composition root and what embedders see. */
+/** `sidecar` stands for the files right in it: the composition root, and what embedders see. */
 export const LAYERS: Readonly<Record<string, Layer>> = {
   "policy": { imports: [], runtime: false },
   "sidecar/model": { imports: ["policy"], runtime: false },
@@ -45,8 +45,8 @@ export const CAGES: Readonly<Record<string, readonly string[]>> = {
 
 /** The entry of LAYERS that a file of the repository belongs to. */
 export function layerOf(path: string): string | undefined {
-  const within = Object.keys(LAYERS).filter((layer) => isWithin(path, layer));
-  return within.sort((a, b) => b.length - a.length)[0];
+  if (/^sidecar\/[^/]+$/.test(path)) return "sidecar";
+  return Object.keys(LAYERS).find((layer) => layer !== "sidecar" && isWithin(path, layer));
 }
 
 /**

@@ -52,6 +52,8 @@ const verdicts: readonly [file: string, specifier: string, target: string | unde
   ["wrappers/commands/run.ts", "../../sidecar/sidecar.ts", "sidecar/sidecar.ts", false],
   ["wrappers/main.ts", "../test/harness.ts", "test/harness.ts", false],
   ["elsewhere/a.ts", "node:fs", undefined, false],
+  ["sidecar/a-new-folder/a.ts", "node:fs", undefined, false],
+  ["sidecar/sidecar.ts", "./a-new-folder/a.ts", "sidecar/a-new-folder/a.ts", false],
 ];
 for (const [file, specifier, target, allowed] of verdicts) {
   layers(`${file} ${allowed ? "may" : "may not"} import ${specifier}`, () => {

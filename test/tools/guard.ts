@@ -1,12 +1,11 @@
 /** The real guard as a process of the runtime that the test runs on: nothing of it is replaced. */
 import { type ChildProcess, spawn } from "node:child_process";
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
-import { ROOT } from "./runtimes.ts";
-
-export type JsonRpc = Readonly<Record<string, unknown>>;
+import { guardCommand } from "./guard-command.ts";
+import { type JsonRpc, openInbox } from "./inbox.ts";
 
 export interface GuardOptions {
   /** Further options of `mcp-guard run`, before the `--`. */
@@ -68,35 +67,18 @@ export async function withGuard<T>(
   use: (guard: GuardProcess) => Promise<T>,
 ): Promise<T> {
   const folder = mkdtempSync(join(tmpdir(), "g-"));
-  const guard = start(options, folder);
+  let guard: GuardProcess | undefined;
   try {
+    guard = start(options, folder);
     return await use(guard);
   } catch (error) {
-    if (error instanceof Error && guard.stderr !== "") {
-      error.message += `\n    guard's stderr: ${guard.stderr.trim()}`;
-    }
+    const said = guard?.stderr.trim() ?? "";
+    if (error instanceof Error && said !== "") error.message += `\n    guard's stderr: ${said}`;
     throw error;
   } finally {
-    await stop(guard);
+    if (guard !== undefined) await stop(guard);
     rmSync(folder, { recursive: true, force: true });
   }
-}
-
-/** How the guard's command line is started on this runtime: the bundle on Node, the source on Deno. */
-export function guardCommand(): readonly [string, ...string[]] {
-  if ("Deno" in globalThis) {
-    return [
-      process.execPath,
-      "run",
-      "-A",
-      "--no-remote",
-      "--quiet",
-      join(ROOT, "wrappers/cli.ts"),
-    ];
-  }
-  const bundle = join(ROOT, "dist/mcp-guard.js");
-  refuseStale(bundle);
-  return [process.execPath, bundle];
 }
 
 function start(options: GuardOptions, folder: string): GuardProcess {
@@ -201,54 +183,6 @@ const LEGACY_OPENING: JsonRpc = {
   clientInfo: { name: "test", version: "0" },
 };
 
-/** Splits what the guard writes into lines, and hands each message out once. */
-function openInbox(stdout: NodeJS.ReadableStream) {
-  const lines: string[] = [];
-  const unread: JsonRpc[] = [];
-  let begun: Buffer[] = [];
-  let ended = false;
-  stdout.on("data", (chunk: Buffer) => {
-    let rest = chunk;
-    for (let at = rest.indexOf(10); at >= 0; at = rest.indexOf(10)) {
-      const line = Buffer.concat([...begun, rest.subarray(0, at)]).toString();
-      begun = [];
-      rest = rest.subarray(at + 1);
-      lines.push(line);
-      // A line that is no JSON is a defect of the guard, which must fail the test that waits for it.
-      unread.push(parse(line));
-    }
-    begun.push(rest);
-  });
-  stdout.on("end", () => void (ended = true));
-  return {
-    lines,
-    async receive(
-      matches: (message: JsonRpc) => boolean,
-      ms = 10_000,
-      stderr: () => string,
-    ): Promise<JsonRpc> {
-      for (const limit = performance.now() + ms;; await delay(2)) {
-        const over = ended; // read first: lines that come with the end still count
-        const at = unread.findIndex(matches);
-        if (at >= 0) return unread.splice(at, 1)[0] as JsonRpc;
-        if (!over && performance.now() < limit) continue;
-        const came = `unread: ${JSON.stringify(unread)}`;
-        throw new Error(
-          over ? `The guard ended before it came; ${came}` : `Nothing like it in ${ms} ms; ${came}`,
-        );
-      }
-    },
-  };
-}
-
-function parse(line: string): JsonRpc {
-  try {
-    return JSON.parse(line) as JsonRpc;
-  } catch {
-    return { notJson: line };
-  }
-}
-
 function readRecords(file: string): JsonRpc[] {
   const text = readFileSync(file, "utf8");
   // The last line may be half written while the guard runs.
@@ -267,28 +201,4 @@ async function stop(guard: GuardProcess): Promise<void> {
   if (await within(3_000)) return;
   guard.kill("SIGKILL");
   await gone;
-}
-
-/** A test of yesterday's bundle proves nothing. The runner is started by npm after a build, so it need not look. */
-function refuseStale(bundle: string): void {
-  if (process.env["MCP_GUARD_TEST_RUN"] !== undefined && existsSync(bundle)) {
-    return;
-  }
-  const built = existsSync(bundle) ? statSync(bundle).mtimeMs : 0;
-  for (const folder of ["sidecar", "policy", "wrappers"]) {
-    for (
-      const name of readdirSync(join(ROOT, folder), {
-        recursive: true,
-        encoding: "utf8",
-      })
-    ) {
-      if (
-        !name.endsWith(".ts") ||
-        statSync(join(ROOT, folder, name)).mtimeMs < built
-      ) continue;
-      throw new Error(
-        `dist/ is older than ${folder}/${name}: run 'npm run build'`,
-      );
-    }
-  }
 }

@@ -1,3 +1,4 @@
+/* oxlint-disable typescript/prefer-promise-reject-errors -- what rejects() is for */
 import { existsSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
@@ -39,7 +40,6 @@ const disappointing: readonly [string, () => Promise<unknown>, RegExp][] = [
     () => Promise.reject(coded("ERR_A", "y")),
     /it is 'y'/,
   ],
-  // oxlint-disable-next-line typescript/prefer-promise-reject-errors -- what is tried here
   [
     "something that is no Error fails",
     () => Promise.reject("ERR_A"),
