@@ -25,3 +25,13 @@ export type {
 export { LogLine, type RecordFilter, type ShownRecord } from "./audit/reading/show.ts";
 export { verifyAuditFile } from "./audit/reading/verify.ts";
 export { visible } from "./audit/reading/visible.ts";
+
+// Policy files: trusted, read, loaded.
+export {
+  type ExaminedPolicy,
+  examinePolicyFile,
+  formatProblem,
+  type LoadedPolicy,
+  loadPolicyFile,
+  type PolicyFileOptions,
+} from "./config/policy-file.ts";

@@ -9,7 +9,6 @@ import type { Workshop } from "../match/words.ts";
 import { quote } from "../text/report.ts";
 import {
   field,
-  mapField,
   type MapNode,
   type Place,
   type ScalarNode,

@@ -1,0 +1,87 @@
+/** From a path to a policy that may be used. */
+import { createHash } from "node:crypto";
+import { loadPolicy, type LoadResult, type Policy, type Problem } from "../../policy/mod.ts";
+import { GuardError } from "../model/errors.ts";
+import { realPath } from "./real-path.ts";
+import { readSafely } from "./safe-file.ts";
+import { readVariables } from "./variables.ts";
+
+export interface PolicyFileOptions {
+  /** What `--var NAME=VALUE` gave. */
+  readonly vars: Readonly<Record<string, string>>;
+  /** The folder we were started in. */
+  readonly cwd: string;
+}
+
+export interface LoadedPolicy {
+  readonly policy: Policy;
+  /** sha256 of the file's exact bytes, lower-case hex. */
+  readonly digest: string;
+  readonly file: string;
+  /** Warnings. */
+  readonly problems: readonly Problem[];
+}
+
+export interface ExaminedPolicy {
+  readonly result: LoadResult;
+  readonly digest: string;
+  readonly file: string;
+  readonly expired: boolean;
+}
+
+/**
+ * Reads and checks a policy file, for those who want to see what is wrong with it.
+ *
+ * @throws {GuardError} `ERR_POLICY_UNSAFE` when somebody else could have written it, `ERR_CONFIG_INVALID` when it
+ * cannot be read. What is wrong inside the file is in the result.
+ */
+export async function examinePolicyFile(file: string, options: PolicyFileOptions): Promise<ExaminedPolicy> {
+  const bytes = readSafely(file);
+  const digest = createHash("sha256").update(bytes).digest("hex");
+  const variables = readVariables(options.vars, options.cwd);
+  const cwd = realPath(options.cwd) ?? options.cwd;
+  const text = decode(bytes);
+  const result = text === undefined
+    ? notText(file)
+    : await loadPolicy(text, file, { variables, cwd, realPath });
+  const expires = result.policy?.expires;
+  return { result, digest, file, expired: expires !== undefined && Date.now() >= expires };
+}
+
+/**
+ * Loads a policy file to be enforced. It is read once, and what was checked is what is used.
+ *
+ * @throws {GuardError} `ERR_POLICY_UNSAFE`, `ERR_POLICY_INVALID` (the message lists every problem),
+ * `ERR_POLICY_EXPIRED`, or `ERR_CONFIG_INVALID` when it cannot be read.
+ */
+export async function loadPolicyFile(file: string, options: PolicyFileOptions): Promise<LoadedPolicy> {
+  const { result, digest, expired } = await examinePolicyFile(file, options);
+  const { policy, problems } = result;
+  if (policy === undefined) {
+    const list = problems.map((problem) => `\n  ${formatProblem(problem)}`).join("");
+    throw new GuardError("ERR_POLICY_INVALID", `Cannot use the policy '${file}':${list}`);
+  }
+  if (expired) {
+    const when = new Date(policy.expires!).toISOString();
+    throw new GuardError("ERR_POLICY_EXPIRED", `Cannot use the policy '${file}': it expired at ${when}`);
+  }
+  return { policy, digest, file, problems };
+}
+
+/** `file:line:column: message (hint)`, which editors and terminals make a link of. */
+export function formatProblem({ file, line, column, message, hint }: Problem): string {
+  return `${file}:${line}:${column}: ${message}${hint === undefined ? "" : ` (${hint})`}`;
+}
+
+function decode(bytes: Uint8Array): string | undefined {
+  try {
+    return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes);
+  } catch {
+    return undefined; // Told as a problem of the file.
+  }
+}
+
+function notText(file: string): LoadResult {
+  const problem: Problem = { severity: "error", file, line: 1, column: 1, message: "The file is not UTF-8" };
+  return { policy: undefined, problems: [problem] };
+}

@@ -1,0 +1,135 @@
+/**
+ * Reads a file that decides over rights.
+ *
+ * Trusted: root, and the user that runs the guard. Defended: a policy that somebody else could write, replace, or
+ * redirect through a link. Left to others: what this same user does to the file.
+ */
+import {
+  closeSync,
+  constants,
+  fstatSync,
+  lstatSync,
+  openSync,
+  readlinkSync,
+  readSync,
+  type Stats,
+} from "node:fs";
+import { dirname, resolve } from "node:path";
+import { GuardError, messageOf } from "../model/errors.ts";
+
+const WRITABLE_BY_OTHERS = 0o022; // With ACLs the group bits are the mask, so they tell of those as well.
+const STICKY = 0o1000;
+const MAX_LINKS = 40;
+const MAX_SIZE = 1024 * 1024;
+
+/**
+ * The bytes of a regular file that belongs to root or to us, is writable by nobody else, and so are all folders on the
+ * way to it, links included. What is checked is what is read: one descriptor, opened once.
+ *
+ * A sticky folder such as /tmp may lie on the way, where nobody can move what is not theirs; the file itself may not
+ * lie directly in one, because a name there can be taken by a hard link to another file of ours.
+ *
+ * @throws {GuardError} `ERR_POLICY_UNSAFE`, naming what can be changed by whom; `ERR_CONFIG_INVALID` when there is no
+ * such file.
+ */
+export function readSafely(path: string): Buffer {
+  const real = walk(resolve(path));
+  const fd = open(real);
+  try {
+    const stats = fstatSync(fd);
+    if (!stats.isFile()) throw unsafe(`'${real}' is not a regular file`);
+    assertOwnAlone(`'${real}'`, stats);
+    if (stats.size > MAX_SIZE) throw unsafe(`'${real}' is larger than a mebibyte`);
+    return readAll(fd, real);
+  } finally {
+    closeSync(fd);
+  }
+}
+
+// O_NONBLOCK: a FIFO must not hold us up. O_NOFOLLOW: links were followed, and judged, by the walk.
+function open(real: string): number {
+  try {
+    return openSync(real, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
+  } catch (error) {
+    throw missing(real, error);
+  }
+}
+
+/** Bounded by what is read, not by what fstat said: the file may grow meanwhile. */
+function readAll(fd: number, real: string): Buffer {
+  const bytes = Buffer.alloc(MAX_SIZE + 1);
+  let length = 0;
+  for (;;) {
+    const count = readSync(fd, bytes, length, bytes.length - length, null);
+    length += count;
+    if (length > MAX_SIZE) throw unsafe(`'${real}' is larger than a mebibyte`);
+    if (count === 0) return bytes.subarray(0, length);
+  }
+}
+
+/** Follows the path as the kernel would, and judges every folder and link it goes through. */
+function walk(path: string): string {
+  let links = 0;
+  let at = "/";
+  let rest = path.split("/").filter((part) => part !== "");
+  assertAncestor("/", lstat("/"));
+  while (rest.length > 0) {
+    const [name, ...others] = rest;
+    rest = others;
+    if (name === "." || name === "") continue;
+    if (name === "..") {
+      at = dirname(at);
+      continue;
+    }
+    const next = at === "/" ? `/${name}` : `${at}/${name}`;
+    const stats = lstat(next);
+    if (stats.isSymbolicLink()) {
+      assertOwner(`the link '${next}'`, stats);
+      if (++links > MAX_LINKS) throw unsafe(`'${path}' goes through too many links`);
+      const target = readlinkSync(next);
+      if (target.startsWith("/")) at = "/";
+      rest = [...target.split("/").filter((part) => part !== ""), ...rest];
+      continue;
+    }
+    if (stats.isDirectory()) assertAncestor(next, stats);
+    at = next;
+  }
+  assertOwnAlone(`the folder '${dirname(at)}'`, lstat(dirname(at)));
+  return at;
+}
+
+// What is taken out of a sticky folder is judged by its own owner, as the next thing on the way.
+function assertAncestor(path: string, stats: Stats): void {
+  const judge = (stats.mode & STICKY) !== 0 ? assertOwner : assertOwnAlone;
+  judge(`the folder '${path}'`, stats);
+}
+
+function assertOwnAlone(what: string, stats: Stats): void {
+  assertOwner(what, stats);
+  if ((stats.mode & WRITABLE_BY_OTHERS) === 0) return;
+  const mode = (stats.mode & 0o7777).toString(8).padStart(4, "0");
+  throw unsafe(`${what} can be written by others (mode ${mode}); 'chmod go-w' it`);
+}
+
+function assertOwner(what: string, stats: Stats): void {
+  const own = process.geteuid?.();
+  if (own === undefined) throw new GuardError("ERR_PLATFORM_UNSUPPORTED", "Cannot tell who owns a file here");
+  if (stats.uid === 0 || stats.uid === own) return;
+  throw unsafe(`${what} belongs to uid ${stats.uid}, neither root nor uid ${own} that runs the guard`);
+}
+
+function lstat(path: string): Stats {
+  try {
+    return lstatSync(path);
+  } catch (error) {
+    throw missing(path, error);
+  }
+}
+
+function unsafe(reason: string): GuardError {
+  return new GuardError("ERR_POLICY_UNSAFE", `Cannot trust the policy: ${reason}`);
+}
+
+function missing(path: string, cause: unknown): GuardError {
+  return new GuardError("ERR_CONFIG_INVALID", `Cannot read '${path}': ${messageOf(cause)}`, { cause });
+}
