@@ -73,7 +73,8 @@ export interface ServerSection {
   readonly files: Readonly<Record<string, string>>;
   readonly env: {
     readonly preset: "npx" | "uvx" | "docker" | undefined;
-    readonly pass: readonly string[];
+    /** Undefined: the default list, which holds no secret and loads no code. */
+    readonly pass: readonly string[] | undefined;
     readonly set: Readonly<Record<string, string>>;
   };
   readonly stopGraceMs: number;

@@ -132,8 +132,8 @@ function launchOptions(
   const env = childEnvironment(
     {
       preset: server?.env.preset,
-      pass: server?.env.pass ?? [],
-      set: server?.env.set ?? {},
+      pass: server?.env.pass,
+      set: server?.env.set,
       passEnv: options.passEnv,
     },
     process.env,

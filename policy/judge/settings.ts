@@ -25,7 +25,7 @@ export function readServer(root: MapNode, context: PolicyContext, report: Report
     files: record(mapField(server, "files"), (path) => resolvePath(base, path)),
     env: {
       preset: textField(env, "preset") as ServerSection["env"]["preset"],
-      pass: textsOf(field(env, "pass")),
+      pass: field(env, "pass") === undefined ? undefined : textsOf(field(env, "pass")),
       set: record(mapField(env, "set"), (name) => name),
     },
     stopGraceMs: readGrace(server, report),
