@@ -42,13 +42,9 @@ if (values.help) {
 }
 
 async function run(): Promise<number> {
-  const runtimes = RUNTIMES.filter((it) =>
-    values.runtime === "both" || values.runtime === it.name
-  );
+  const runtimes = RUNTIMES.filter((it) => values.runtime === "both" || values.runtime === it.name);
   if (runtimes.length === 0) {
-    throw new RangeError(
-      `--runtime is 'node', 'deno' or 'both', not '${values.runtime}'`,
-    );
+    throw new RangeError(`--runtime is 'node', 'deno' or 'both', not '${values.runtime}'`);
   }
   const timeoutMs = positive("timeout", values.timeout) * 1000;
   const files = (positionals.length > 0 ? positionals : discover()).filter((
@@ -57,14 +53,8 @@ async function run(): Promise<number> {
   const report: Report = values.json ? new JsonReport() : new TextReport();
 
   // All of Node first: a plain failure shows there, with the better stack traces.
-  const jobs = runtimes.flatMap((runtime) =>
-    files.map((file) => ({ runtime, file }))
-  );
-  await runJobs(
-    jobs,
-    { atATime: positive("jobs", values.jobs), timeoutMs },
-    (it) => report.add(it),
-  );
+  const jobs = runtimes.flatMap((runtime) => files.map((file) => ({ runtime, file })));
+  await runJobs(jobs, { atATime: positive("jobs", values.jobs), timeoutMs }, (it) => report.add(it));
   return report.finish();
 }
 

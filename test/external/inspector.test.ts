@@ -6,45 +6,21 @@ import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { guardCommand, limited, withTempDir } from "../harness.ts";
 import { ROOT } from "../tools/runtimes.ts";
-import { installed, newerNodes } from "./packages.ts";
+import { installed, newerNodes } from "./installed.ts";
 
-const INSPECTOR = installed(
-  "@modelcontextprotocol/inspector/clients/launcher/build/index.js",
-);
+const INSPECTOR = installed("@modelcontextprotocol/inspector/clients/launcher/build/index.js");
 const SERVER = [
   process.execPath,
-  join(
-    ROOT,
-    "node_modules/@modelcontextprotocol/server-everything/dist/index.js",
-  ),
+  join(ROOT, "node_modules/@modelcontextprotocol/server-everything/dist/index.js"),
 ];
 const POLICY = "version: 1\nname: everything\ndefault: allow\n";
 
 const CALLS: readonly (readonly string[])[] = [
   ["tools/list"],
-  [
-    "tools/call",
-    "--tool-name",
-    "echo",
-    "--tool-arg",
-    'message=grüße \u{1f600} "quoted" \\ back',
-  ],
-  [
-    "tools/call",
-    "--tool-name",
-    "get-sum",
-    "--tool-arg",
-    "a=9007199254740991",
-    "b=0.1",
-  ],
+  ["tools/call", "--tool-name", "echo", "--tool-arg", 'message=grüße \u{1f600} "quoted" \\ back'],
+  ["tools/call", "--tool-name", "get-sum", "--tool-arg", "a=9007199254740991", "b=0.1"],
   ["tools/call", "--tool-name", "get-tiny-image"],
-  [
-    "tools/call",
-    "--tool-name",
-    "get-structured-content",
-    "--tool-arg",
-    "location=Chicago",
-  ],
+  ["tools/call", "--tool-name", "get-structured-content", "--tool-arg", "location=Chicago"],
   [
     "tools/call",
     "--tool-name",
@@ -56,21 +32,10 @@ const CALLS: readonly (readonly string[])[] = [
   ["tools/call", "--tool-name", "there-is-no-such-tool"],
   ["resources/list"],
   ["resources/templates/list"],
-  [
-    "resources/read",
-    "--uri",
-    "demo://resource/static/document/architecture.md",
-  ],
+  ["resources/read", "--uri", "demo://resource/static/document/architecture.md"],
   ["resources/read", "--uri", "demo://there/is/none"],
   ["prompts/list"],
-  [
-    "prompts/get",
-    "--prompt-name",
-    "args-prompt",
-    "--prompt-args",
-    "city=Köln",
-    "state=NRW",
-  ],
+  ["prompts/get", "--prompt-name", "args-prompt", "--prompt-args", "city=Köln", "state=NRW"],
 ];
 
 interface Outcome {
@@ -81,11 +46,7 @@ interface Outcome {
 }
 
 /** @param folder Home of the inspector, which keeps a catalogue there. */
-function inspect(
-  folder: string,
-  server: string,
-  call: readonly string[],
-): Promise<Outcome> {
+function inspect(folder: string, server: string, call: readonly string[]): Promise<Outcome> {
   const [method = "", ...rest] = call;
   const args = [
     "--cli",
@@ -99,23 +60,12 @@ function inspect(
   ];
   // It needs Node 22.19 or newer, also for the `node` that it may look for itself.
   const node = newerNodes().at(-1)?.binary ?? "";
-  const env = {
-    ...process.env,
-    HOME: folder,
-    PATH: `${dirname(node)}:${process.env["PATH"] ?? ""}`,
-  };
+  const env = { ...process.env, HOME: folder, PATH: `${dirname(node)}:${process.env["PATH"] ?? ""}` };
   return new Promise((resolve, reject) => {
-    const child = spawn(node, [INSPECTOR, ...args], {
-      env,
-      cwd: folder,
-      stdio: ["ignore", "pipe", "pipe"],
-    });
+    const child = spawn(node, [INSPECTOR, ...args], { env, cwd: folder, stdio: ["ignore", "pipe", "pipe"] });
     let stdout = "";
     let stderr = "";
-    child.stdout.setEncoding("utf8").on(
-      "data",
-      (text: string) => void (stdout += text),
-    );
+    child.stdout.setEncoding("utf8").on("data", (text: string) => void (stdout += text));
     child.stderr.setEncoding("utf8").on("data", (text: string) => void (stderr += text));
     child.once("error", reject);
     child.once("close", (code) => {
@@ -156,10 +106,7 @@ for (const call of CALLS) {
           inspect(folder, "direct", call),
           inspect(folder, "guarded", call),
         ]);
-        assert.ok(
-          direct.stdout.length > 0 || direct.code !== 0,
-          "the inspector said nothing",
-        );
+        assert.ok(direct.stdout.length > 0 || direct.code !== 0, "the inspector said nothing");
         assert.is(guarded.stdout, direct.stdout);
         assert.is(guarded.code, direct.code);
       })),

@@ -4,7 +4,7 @@ import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { ROOT } from "../tools/runtimes.ts";
 
-const PACKAGES = ["", "test/external/"];
+const PACKAGES = ["", "test/external/packages/"];
 const EXACT = /^(npm:[a-z0-9@/-]+@)?\d+\.\d+\.\d+$/;
 
 interface Manifest {

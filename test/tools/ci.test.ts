@@ -24,7 +24,7 @@ const GOOD = {
   "ci": "true",
   "run --silent ok": "true",
   "run --silent test": "echo 10 passed, 0 failed, 2 skipped",
-  "ci --ignore-scripts --prefix test/external": "true",
+  "ci --ignore-scripts --prefix test/external/packages": "true",
   "run --silent test:external": "echo 5 passed, 0 failed",
 };
 const CASES: readonly [title: string, change: Partial<typeof GOOD>, last: string, status: number][] = [
@@ -52,7 +52,7 @@ const CASES: readonly [title: string, change: Partial<typeof GOOD>, last: string
   ["an install that fails ends the run", { "ci": "exit 1" }, "0 passed, 1 failed", 1],
   [
     "an external install that fails",
-    { "ci --ignore-scripts --prefix test/external": "exit 1" },
+    { "ci --ignore-scripts --prefix test/external/packages": "exit 1" },
     "12 passed, 1 failed",
     1,
   ],

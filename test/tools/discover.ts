@@ -2,12 +2,7 @@ import { readdirSync } from "node:fs";
 import { join } from "node:path";
 
 /** Folders under test/ with programs of their own kind: started by other runners, or by tests. */
-const NOT_OURS: readonly string[] = [
-  "external",
-  "bench",
-  "fixtures",
-  "node_modules",
-];
+const NOT_OURS: readonly string[] = ["external", "bench", "fixtures", "node_modules"];
 
 /** Every test file, sorted, as paths relative to the current folder. */
 export function discover(folder = "test"): string[] {

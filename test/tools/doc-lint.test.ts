@@ -13,11 +13,7 @@ function lintText(text: string): Promise<string> {
     const file = join(folder, "mod.ts");
     writeFileSync(file, text);
     const env = { ...process.env, NO_COLOR: "1" };
-    const { stdout, stderr, status } = spawnSync(denoBinary(), [
-      "doc",
-      "--lint",
-      file,
-    ], {
+    const { stdout, stderr, status } = spawnSync(denoBinary(), ["doc", "--lint", file], {
       encoding: "utf8",
       env,
     });

@@ -8,9 +8,7 @@
  */
 export function judgeDocLint(output: string, code: number | null): string {
   const findings = [
-    ...output.matchAll(
-      /^error\[([\w-]+)\]: (.*)\n\s*--> (.*):(\d+):\d+\n\s*\|\s*\n\s*\d+ \| (.*)$/gm,
-    ),
+    ...output.matchAll(/^error\[([\w-]+)\]: (.*)\n\s*--> (.*):(\d+):\d+\n\s*\|\s*\n\s*\d+ \| (.*)$/gm),
   ];
   // Without a single finding a failure is one of deno itself.
   if (findings.length === 0) return code === 0 ? "" : output.trim();

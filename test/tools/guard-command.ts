@@ -5,14 +5,7 @@ import { ROOT } from "./runtimes.ts";
 /** How the guard's command line is started on this runtime: the bundle on Node, the source on Deno. */
 export function guardCommand(): readonly [string, ...string[]] {
   if ("Deno" in globalThis) {
-    return [
-      process.execPath,
-      "run",
-      "-A",
-      "--no-remote",
-      "--quiet",
-      join(ROOT, "wrappers/cli.ts"),
-    ];
+    return [process.execPath, "run", "-A", "--no-remote", "--quiet", join(ROOT, "wrappers/cli.ts")];
   }
   const bundle = join(ROOT, "dist/mcp-guard.js");
   refuseStale(bundle);
@@ -26,19 +19,9 @@ function refuseStale(bundle: string): void {
   }
   const built = existsSync(bundle) ? statSync(bundle).mtimeMs : 0;
   for (const folder of ["sidecar", "policy", "wrappers"]) {
-    for (
-      const name of readdirSync(join(ROOT, folder), {
-        recursive: true,
-        encoding: "utf8",
-      })
-    ) {
-      if (
-        !name.endsWith(".ts") ||
-        statSync(join(ROOT, folder, name)).mtimeMs < built
-      ) continue;
-      throw new Error(
-        `dist/ is older than ${folder}/${name}: run 'npm run build'`,
-      );
+    for (const name of readdirSync(join(ROOT, folder), { recursive: true, encoding: "utf8" })) {
+      if (!name.endsWith(".ts") || statSync(join(ROOT, folder, name)).mtimeMs < built) continue;
+      throw new Error(`dist/ is older than ${folder}/${name}: run 'npm run build'`);
     }
   }
 }

@@ -44,10 +44,7 @@ export interface GuardProcess {
   pauseReading(): void;
   resumeReading(): void;
   /** The first message that matches and was not received before. Fails after `ms`, saying what came instead. */
-  receive(
-    matches: (message: JsonRpc) => boolean,
-    ms?: number,
-  ): Promise<JsonRpc>;
+  receive(matches: (message: JsonRpc) => boolean, ms?: number): Promise<JsonRpc>;
   /** Sends a request under a new id and waits for its answer. */
   request(method: string, params?: JsonRpc, ms?: number): Promise<JsonRpc>;
   /** The legacy handshake, up to and with `notifications/initialized`. @returns The answer to `initialize`. */
@@ -105,11 +102,7 @@ function start(options: GuardOptions, folder: string): GuardProcess {
   return converse(child, folder, auditFile);
 }
 
-function converse(
-  child: ChildProcess,
-  folder: string,
-  auditFile: string,
-): GuardProcess {
+function converse(child: ChildProcess, folder: string, auditFile: string): GuardProcess {
   const { stdin, stdout, stderr: errors } = child;
   if (stdin === null || stdout === null || errors === null) {
     throw new Error("The guard has no pipes");
@@ -132,24 +125,14 @@ function converse(
   let lastId = 0;
   const write = (bytes: string | Uint8Array) => void stdin.write(bytes);
   const send: GuardProcess["send"] = (message) => {
-    write(
-      typeof message === "string" || message instanceof Uint8Array ? message : JSON.stringify(message),
-    );
+    write(typeof message === "string" || message instanceof Uint8Array ? message : JSON.stringify(message));
     write("\n");
   };
   const receive: GuardProcess["receive"] = (matches, ms) => inbox.receive(matches, ms);
   const request: GuardProcess["request"] = (method, params, ms) => {
     const id = `test-${++lastId}`;
-    send({
-      jsonrpc: "2.0",
-      id,
-      method,
-      ...(params === undefined ? {} : { params }),
-    });
-    return receive(
-      (message) => message["id"] === id && !("method" in message),
-      ms,
-    );
+    send({ jsonrpc: "2.0", id, method, ...(params === undefined ? {} : { params }) });
+    return receive((message) => message["id"] === id && !("method" in message), ms);
   };
   return {
     pid: child.pid ?? -1,

@@ -8,10 +8,7 @@ import { limited, rejects, throws, waitUntil, withTempDir } from "../harness.ts"
 
 const coded = (code: string, message = "Cannot do it") => Object.assign(new Error(message), { code });
 const failure = async (promise: Promise<unknown>): Promise<Error> => {
-  const outcome = await promise.then(
-    () => undefined,
-    (error: unknown) => error,
-  );
+  const outcome = await promise.then(() => undefined, (error: unknown) => error);
   if (!(outcome instanceof Error)) {
     throw new Error(`It did not fail with an Error: ${String(outcome)}`);
   }
@@ -20,37 +17,20 @@ const failure = async (promise: Promise<unknown>): Promise<Error> => {
 
 const rejecting = suite("rejects()");
 rejecting("the expected code passes and the error is returned", async () => {
-  const error = await rejects(Promise.reject(coded("ERR_A")), {
-    code: "ERR_A",
-    message: /Cannot/,
-  });
+  const error = await rejects(Promise.reject(coded("ERR_A")), { code: "ERR_A", message: /Cannot/ });
   assert.is(error.message, "Cannot do it");
-  assert.is(
-    (await rejects(() => Promise.reject(coded("ERR_B")), { code: "ERR_B" }))
-      .code,
-    "ERR_B",
-  );
+  assert.is((await rejects(() => Promise.reject(coded("ERR_B")), { code: "ERR_B" })).code, "ERR_B");
 });
 const disappointing: readonly [string, () => Promise<unknown>, RegExp][] = [
   ["a promise that resolves fails", () => Promise.resolve(7), /resolved to 7/],
   ["another code fails", () => Promise.reject(coded("ERR_B")), /it is ERR_B/],
   ["no code fails", () => Promise.reject(new Error("x")), /it is undefined/],
-  [
-    "another message fails",
-    () => Promise.reject(coded("ERR_A", "y")),
-    /it is 'y'/,
-  ],
-  [
-    "something that is no Error fails",
-    () => Promise.reject("ERR_A"),
-    /Expected an Error/,
-  ],
+  ["another message fails", () => Promise.reject(coded("ERR_A", "y")), /it is 'y'/],
+  ["something that is no Error fails", () => Promise.reject("ERR_A"), /Expected an Error/],
 ];
 for (const [title, promise, message] of disappointing) {
   rejecting(title, async () => {
-    const error = await failure(
-      rejects(promise, { code: "ERR_A", message: /Cannot/ }),
-    );
+    const error = await failure(rejects(promise, { code: "ERR_A", message: /Cannot/ }));
     assert.match(error.message, message);
   });
 }
@@ -89,11 +69,7 @@ limiting(
   },
 );
 limiting("what a body throws is what the test fails with", async () => {
-  assert.is(
-    (await failure(limited(1_000, () => Promise.reject(new Error("mine")))()))
-      .message,
-    "mine",
-  );
+  assert.is((await failure(limited(1_000, () => Promise.reject(new Error("mine")))())).message, "mine");
 });
 limiting.run();
 
@@ -104,10 +80,7 @@ waiting("returns once the predicate is true", async () => {
   assert.is(calls, 3);
 });
 waiting("fails when it never is", async () => {
-  assert.match(
-    (await failure(waitUntil(() => Promise.resolve(false), 30))).message,
-    /Not true within 30 ms/,
-  );
+  assert.match((await failure(waitUntil(() => Promise.resolve(false), 30))).message, /Not true within 30 ms/);
 });
 waiting.run();
 

@@ -23,10 +23,7 @@ export function openInbox(stdout: NodeJS.ReadableStream) {
   stdout.on("end", () => void (ended = true));
   return {
     lines,
-    async receive(
-      matches: (message: JsonRpc) => boolean,
-      ms = 10_000,
-    ): Promise<JsonRpc> {
+    async receive(matches: (message: JsonRpc) => boolean, ms = 10_000): Promise<JsonRpc> {
       for (const limit = performance.now() + ms;; await delay(2)) {
         const over = ended; // read first: lines that come with the end still count
         const at = unread.findIndex(matches);

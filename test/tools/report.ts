@@ -15,9 +15,7 @@ export class TextReport implements Report {
     const { runtime, file, problems, passed, skips, seconds } = result;
     const counts = `${passed} passed${skips.length > 0 ? `, ${skips.length} skipped` : ""}`;
     const mark = problems.length === 0 ? "ok  " : "FAIL";
-    print(
-      `${mark} ${runtime} ${file.padEnd(48)} ${counts}, ${seconds.toFixed(1)} s`,
-    );
+    print(`${mark} ${runtime} ${file.padEnd(48)} ${counts}, ${seconds.toFixed(1)} s`);
     if (problems.length === 0) return;
     for (const problem of problems) print(`     ${problem}`);
     print(result.output.trimEnd().replace(/^/gm, "     | "));
@@ -55,9 +53,7 @@ function lastLine(results: readonly FileResult[]): number {
   const skipped = sum((it) => it.skips.length);
   if (results.length === 0) print("\nThere are no test files");
   const failed = results.length === 0 ? 1 : sum((it) => it.failed);
-  print(
-    `\n${sum((it) => it.passed)} passed, ${failed} failed${skipped > 0 ? `, ${skipped} skipped` : ""}`,
-  );
+  print(`\n${sum((it) => it.passed)} passed, ${failed} failed${skipped > 0 ? `, ${skipped} skipped` : ""}`);
   return failed === 0 ? 0 : 1;
 }
 

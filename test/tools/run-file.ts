@@ -45,10 +45,7 @@ const running = new Map<ChildProcess, string>();
  * Once it has ended, or its time is up, nothing of it is left: what it did not end or remove itself is ended and
  * removed here, and counted against it.
  */
-async function runFile(
-  { runtime, file }: Job,
-  timeoutMs: number,
-): Promise<FileResult> {
+async function runFile({ runtime, file }: Job, timeoutMs: number): Promise<FileResult> {
   const started = performance.now();
   // Short: paths of Unix sockets below it must stay under 108 bytes.
   const folder = mkdtempSync(join(tmpdir(), "mg-"));
@@ -89,12 +86,7 @@ async function runFile(
 
 /** When the run itself is ended, what it started is ended first, and its folders go. */
 export function cleanUpOnSignals(): void {
-  for (
-    const [signal, code] of [["SIGINT", 130], ["SIGTERM", 143], [
-      "SIGHUP",
-      129,
-    ]] as const
-  ) {
+  for (const [signal, code] of [["SIGINT", 130], ["SIGTERM", 143], ["SIGHUP", 129]] as const) {
     process.on(signal, () => {
       for (const [child, folder] of running) {
         killLeftovers(child.pid, folder);
@@ -147,9 +139,7 @@ function endOf(child: ChildProcess, timeoutMs: number): Promise<End> {
     });
     child.once("error", (error) => {
       clearTimeout(timer);
-      process.stderr.write(
-        `Cannot start ${child.spawnfile}: ${error.message}\n`,
-      );
+      process.stderr.write(`Cannot start ${child.spawnfile}: ${error.message}\n`);
       resolve({ exitCode: 127, signal: null, timedOut });
     });
   });
@@ -169,11 +159,7 @@ function collect(child: ChildProcess) {
     });
   }
   const text = (only?: string) =>
-    Buffer.concat(
-      chunks.filter((it) => only === undefined || it.stream === only).map((
-        it,
-      ) => it.bytes),
-    )
+    Buffer.concat(chunks.filter((it) => only === undefined || it.stream === only).map((it) => it.bytes))
       .toString();
   const closed = new Promise<void>((resolve) => child.once("close", () => resolve()));
   return {

@@ -79,20 +79,13 @@ for (const name of ACCEPTED) {
   runner(`a file that ${name.replaceAll("-", " ")} is accepted`, () => {
     const { problems = ["no result"], passed, failed } = results.get(name) ??
       {};
-    assert.equal({ problems: [...problems], passed, failed }, {
-      problems: [],
-      passed: 1,
-      failed: 0,
-    });
+    assert.equal({ problems: [...problems], passed, failed }, { problems: [], passed: 1, failed: 0 });
   });
 }
 
 runner("every fixture is tried", () => {
   const tried = [...Object.keys(REFUSED), ...ACCEPTED].sort();
-  assert.equal(
-    readdirSync(FIXTURES).map((it) => it.replace(".fixture.ts", "")).sort(),
-    tried,
-  );
+  assert.equal(readdirSync(FIXTURES).map((it) => it.replace(".fixture.ts", "")).sort(), tried);
 });
 
 runner(
@@ -100,10 +93,7 @@ runner(
   () => {
     const [, failed] = /^\d+ passed, (\d+) failed, 1 skipped$/.exec(whole.lines.at(-1) ?? "") ??
       [];
-    assert.ok(
-      Number(failed) >= Object.keys(REFUSED).length,
-      whole.lines.at(-1),
-    );
+    assert.ok(Number(failed) >= Object.keys(REFUSED).length, whole.lines.at(-1));
     assert.is(whole.status, 1);
   },
 );
@@ -112,21 +102,13 @@ runner(
   "a good run ends with its counts, the reasons of skips before them, and exit code 0",
   () => {
     const { lines, status } = run(...fixtures(ACCEPTED));
-    assert.equal(lines.slice(-4), [
-      "Skipped:",
-      "  1 × needs the moon",
-      "",
-      "2 passed, 0 failed, 1 skipped",
-    ]);
+    assert.equal(lines.slice(-4), ["Skipped:", "  1 × needs the moon", "", "2 passed, 0 failed, 1 skipped"]);
     assert.is(status, 0);
   },
 );
 
 runner("a failure is shown with all that the file wrote", () => {
-  assert.match(
-    run(...fixtures(["fails"])).lines.join("\n"),
-    /FAIL[^]*exit code 1[^]*as it should/,
-  );
+  assert.match(run(...fixtures(["fails"])).lines.join("\n"), /FAIL[^]*exit code 1[^]*as it should/);
 });
 
 runner("a run without any file fails", () => {

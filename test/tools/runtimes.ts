@@ -10,9 +10,7 @@ export interface Runtime {
   command(file: string): readonly [string, ...string[]];
 }
 
-export const ROOT: string = fileURLToPath(
-  new URL("../..", import.meta.url).href,
-);
+export const ROOT: string = fileURLToPath(new URL("../..", import.meta.url).href);
 const require = createRequire(join(ROOT, "package.json"));
 
 const onDeno = "Deno" in globalThis;
@@ -28,10 +26,7 @@ export function nodeRuntime(name: string, binary: string): Runtime {
 export const RUNTIMES: readonly Runtime[] = [
   nodeRuntime("node", onDeno ? "node" : process.execPath),
   // --no-remote: whatever a test needs is in node_modules; nothing is fetched while it runs.
-  {
-    name: "deno",
-    command: (file) => [denoBinary(), "run", "-A", "--no-remote", file],
-  },
+  { name: "deno", command: (file) => [denoBinary(), "run", "-A", "--no-remote", file] },
 ];
 
 /**

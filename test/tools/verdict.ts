@@ -58,12 +58,7 @@ function howItEnded({ exitCode, signal, timedOutAfterMs }: Run): string[] {
   return exitCode === 0 ? [] : [`exit code ${exitCode}`];
 }
 
-function whatItCounted(
-  summaries: number,
-  total = 0,
-  passed = 0,
-  skipped = 0,
-): string[] {
+function whatItCounted(summaries: number, total = 0, passed = 0, skipped = 0): string[] {
   if (summaries === 0) {
     return ["uvu printed no summary: it ended early, or '.run()' is missing"];
   }
