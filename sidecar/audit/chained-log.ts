@@ -4,6 +4,7 @@ import type { Anchor, Head } from "./anchor.ts";
 import type { AuditEvent, AuditLog, SessionIdentity } from "./audit-log.ts";
 import type { AppendFile, OpenAppendFile } from "./file/append-file.ts";
 import { GroupSync } from "./file/group-sync.ts";
+import { findLanded } from "./file/landed.ts";
 import { fileId, inspectTail, type Tail } from "./file/tail.ts";
 import { RecordChain } from "./record/chain.ts";
 import type { AuditClock } from "./record/clock.ts";
@@ -52,6 +53,8 @@ export class ChainedLog implements AuditLog {
   /** Set while the file does not yet hold the record that begins our part of it. */
   #opening: "start" | "continued" | undefined = "start";
   #nextLook: number;
+  /** The file's size when an append last threw. */
+  #failedAt = 0;
   #anchored = -1;
   #anchorFailed = false;
   #closed = false;
@@ -152,17 +155,20 @@ export class ChainedLog implements AuditLog {
   /** @throws {GuardError} `ERR_AUDIT_UNWRITABLE`; what did not reach the kernel whole is dropped and counted. */
   #write(): void {
     const bytes = this.#records.bytes;
+    const before = this.#records.head.seq;
     let taken = 0;
     let cause: unknown = "the disk took only a part of it";
+    let endsLine: boolean | undefined;
     try {
       taken = this.#file.append(bytes);
     } catch (error) {
       cause = error;
+      ({ taken, endsLine, size: this.#failedAt } = findLanded(this.#file, bytes, this.#failedAt));
     }
-    const before = this.#records.head.seq;
-    this.#records.settle(taken);
+    const whole = taken === bytes.length && endsLine === undefined;
+    this.#records.settle(taken, endsLine);
     if (this.#records.head.seq > before) this.#opening = undefined;
-    if (taken !== bytes.length) throw unwritable(`write to "${this.#file.path}"`, cause);
+    if (!whole) throw unwritable(`write to "${this.#file.path}"`, cause);
   }
 
   /** A sync that failed may have lost records which calls already relied upon: said once, loudly, and recorded. */
@@ -187,6 +193,7 @@ export class ChainedLog implements AuditLog {
     const tail = inspectTail(next);
     this.#leaveFile();
     this.#file = next;
+    this.#failedAt = 0;
     this.#sync = this.#groupSync();
     this.#records.enter(tail);
     this.#opening = "continued";

@@ -259,33 +259,39 @@ test("a full disk refuses the flush, drops the batch and counts it in the next r
     assert.is(verifyAuditFile(file).chains[0]!.dropped, 6);
   }));
 
-test("wherever a write is cut short, the log goes on and verifies, beside another guard's records", () =>
-  withTempDir((folder) => {
-    const bytes = lengthOfTwo(join(folder, "measure.jsonl"));
-    for (let room = 1; room < bytes; room += room < 40 || bytes - room < 40 ? 1 : 97) {
-      const file = join(folder, `${room}.jsonl`);
-      const disk = new ShortDisk();
-      const [log, other] = [
-        openLog(file, { open: disk.open, anchor: false }),
-        openLog(file, { anchor: false }),
-      ];
-      disk.room = room;
-      log.append(decision());
-      log.append(decision());
-      throws(() => log.flush(), { code: "ERR_AUDIT_UNWRITABLE" });
-      if (room % 2 === 0) writeDecisions(other, 1); // glued to the half record
-      disk.room = undefined;
-      writeDecisions(log, 2);
-      writeDecisions(other, 1);
-      log.close("done");
-      other.close("done");
-      const report = verifyAuditFile(file);
-      assert.equal(report.findings, [], `cut after ${room} bytes`);
-      assert.equal(report.chains.map(({ end }) => end), ["stopped", "stopped"]);
-      const decisions = report.chains.find(({ chain }) => chain === log.chain)!;
-      assert.is(decisions.dropped + decisionsOf(file, log.chain), 4, `cut after ${room} bytes`);
-    }
-  }));
+for (const tells of [true, false]) {
+  const says = tells ? "and said so" : "and not said how far it got";
+  test(`wherever a write is cut short, ${says}, the log goes on and verifies beside another guard's`, () =>
+    withTempDir((folder) => cutEverywhere(folder, tells)));
+}
+
+function cutEverywhere(folder: string, tells: boolean): void {
+  const bytes = lengthOfTwo(join(folder, "measure.jsonl"));
+  for (let room = 1; room < bytes; room += room < 40 || bytes - room < 40 ? 1 : 97) {
+    const file = join(folder, `${room}.jsonl`);
+    const disk = new ShortDisk();
+    disk.tells = tells;
+    const [log, other] = [
+      openLog(file, { open: disk.open, anchor: false }),
+      openLog(file, { anchor: false }),
+    ];
+    disk.room = room;
+    log.append(decision());
+    log.append(decision());
+    throws(() => log.flush(), { code: "ERR_AUDIT_UNWRITABLE" });
+    if (room % 2 === 0) writeDecisions(other, 1); // glued to the half record
+    disk.room = undefined;
+    writeDecisions(log, 2);
+    writeDecisions(other, 1);
+    log.close("done");
+    other.close("done");
+    const report = verifyAuditFile(file);
+    assert.equal(report.findings, [], `cut after ${room} bytes`);
+    assert.equal(report.chains.map(({ end }) => end), ["stopped", "stopped"]);
+    const decisions = report.chains.find(({ chain }) => chain === log.chain)!;
+    assert.is(decisions.dropped + decisionsOf(file, log.chain), 4, `cut after ${room} bytes`);
+  }
+}
 
 /** Decisions of a chain, in a file that may hold broken lines. */
 function decisionsOf(file: string, chain: string): number {
@@ -307,21 +313,26 @@ function lengthOfTwo(file: string): number {
   return after - before;
 }
 
-test("a short write behind a short write is accounted for too", () =>
-  withTempDir((folder) => {
-    const file = join(folder, "a.jsonl");
-    const disk = new ShortDisk();
-    const log = openLog(file, { open: disk.open, anchor: false });
-    for (const room of [10, 1, 300, 1, 2, 700]) {
-      disk.room = room;
-      log.append(decision());
-      throws(() => log.flush(), { code: "ERR_AUDIT_UNWRITABLE" });
-    }
-    disk.room = undefined;
-    log.close("done");
-    assert.equal(verifyAuditFile(file).findings, []);
-    assert.is(verifyAuditFile(file).chains[0]!.end, "stopped");
-  }));
+for (const tells of [true, false]) {
+  const says = tells ? "is accounted for too" : "that is not said is accounted for too";
+  test(`a short write behind a short write ${says}`, () => withTempDir((folder) => cutTwice(folder, tells)));
+}
+
+function cutTwice(folder: string, tells: boolean): void {
+  const file = join(folder, "a.jsonl");
+  const disk = new ShortDisk();
+  disk.tells = tells;
+  const log = openLog(file, { open: disk.open, anchor: false });
+  for (const room of [10, 1, 300, 1, 2, 700]) {
+    disk.room = room;
+    log.append(decision());
+    throws(() => log.flush(), { code: "ERR_AUDIT_UNWRITABLE" });
+  }
+  disk.room = undefined;
+  log.close("done");
+  assert.equal(verifyAuditFile(file).findings, []);
+  assert.is(verifyAuditFile(file).chains[0]!.end, "stopped");
+}
 
 test("half a record left by a crash gets a newline and a recovered record, and is told", () =>
   withTempDir((folder) => {

@@ -78,6 +78,8 @@ export function writeDecisions(log: ReturnType<typeof openLog>, count: number): 
  */
 export class ShortDisk {
   room: number | undefined;
+  /** False does as Deno: a write that is cut short throws, and does not say how much it wrote. */
+  tells = true;
   syncError: Error | undefined;
 
   readonly open = (path: string): AppendFile => {
@@ -86,15 +88,18 @@ export class ShortDisk {
       ...file,
       append: (bytes) => {
         if (this.room === undefined) return file.append(bytes);
-        if (this.room === 0) {
-          throw Object.assign(new Error("ENOSPC: no space left on device"), { code: "ENOSPC" });
-        }
+        if (this.room === 0) throw full();
         const taken = file.append(bytes.subarray(0, this.room));
         this.room -= taken;
+        if (!this.tells && taken < bytes.length) throw full();
         return taken;
       },
       syncLater: (done) =>
         this.syncError === undefined ? file.syncLater(done) : queueMicrotask(() => done(this.syncError!)),
     };
   };
+}
+
+function full(): Error {
+  return Object.assign(new Error("ENOSPC: no space left on device"), { code: "ENOSPC" });
 }

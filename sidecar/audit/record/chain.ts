@@ -80,8 +80,11 @@ export class RecordChain {
     this.#explainedAt = this.#batch.records;
   }
 
-  /** Takes note of how much of the batch is in the file, and starts an empty one. */
-  settle(taken: number): void {
+  /**
+   * Takes note of how much of the batch is in the file, and starts an empty one.
+   * @param endsLine Whether the file ends with a newline, where it had to be looked at.
+   */
+  settle(taken: number, endsLine?: boolean): void {
     const bytes = this.#batch.bytes;
     const { records, last } = this.#batch.whole(taken);
     if (last !== undefined) {
@@ -96,6 +99,7 @@ export class RecordChain {
       this.#unterminated = bytes[taken - 1] !== NEWLINE;
       this.#remember(bytes.subarray(last?.offset ?? (this.#breaksLine ? 1 : 0), taken));
     }
+    if (endsLine !== undefined) this.#unterminated = !endsLine;
     this.#seq = this.#head.seq + 1;
     this.#prev = this.#head.hash;
     this.#breaksLine = false;
