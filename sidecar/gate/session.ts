@@ -8,7 +8,7 @@ import { Buffer } from "node:buffer";
 import type { Attestation } from "../attest/attest.ts";
 import type { AuditLog, LifecycleEvent } from "../audit/audit-log.ts";
 import { GuardError, messageOf } from "../model/errors.ts";
-import type { PeerEvidence, Principal } from "../model/evidence.ts";
+import { type Fact, isKnown, type PeerEvidence, type Principal } from "../model/evidence.ts";
 import type { ByteStream } from "../platform/platform.ts";
 import { IdFinder } from "../relay/id-finder.ts";
 import { LineSplitter } from "../relay/line-splitter.ts";
@@ -167,8 +167,12 @@ export class Session {
   #recordMeasured(upstream: Upstream): void {
     void upstream.measured.then((command) => {
       if (this.#ended) return;
-      const { executable, interpreter, path } = command;
-      this.#record("upstream-start", { pid: upstream.pid, path, executable, ...(interpreter ? { interpreter } : {}) });
+      this.#record("upstream-start", {
+        pid: upstream.pid,
+        path: command.path,
+        sha256: stated(command.executable.sha256),
+        ...(command.interpreter === undefined ? {} : { interpreterSha256: stated(command.interpreter.sha256) }),
+      });
       this.#commit();
     });
   }
@@ -245,8 +249,12 @@ export class Session {
     this.#opening.answered();
     if (result === undefined) return;
     const { protocolVersion, supportedVersions, serverInfo } = result;
-    const claimed = { serverInfo: brief(serverInfo), version: brief(protocolVersion ?? supportedVersions) };
-    this.#record("notice", { opened: method, claimed });
+    const { name, version } = Object(serverInfo) as Readonly<Record<string, unknown>>;
+    this.#record("notice", {
+      opened: method,
+      protocol: brief(protocolVersion ?? supportedVersions),
+      claims: `${brief(name)} ${brief(version)}`,
+    });
   }
 
   // ── lines ────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -442,6 +450,10 @@ export class Session {
 function asGuardError(error: unknown): GuardError {
   if (error instanceof GuardError) return error;
   return new GuardError("ERR_UPSTREAM_LAUNCH", `Cannot start the server: ${messageOf(error)}`, { cause: error });
+}
+
+function stated(fact: Fact<string>): string {
+  return isKnown(fact) ? fact.value : `absent: ${fact.absent}`;
 }
 
 /** A claim of the other side's, cut to a size that is fit for a record. */
