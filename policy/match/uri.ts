@@ -28,8 +28,10 @@ export function parseUri(uri: string): ParsedUri {
   if (decodedPath === undefined || decodedQuery === undefined || authority?.includes("%")) {
     return { kind: "flawed", flaw: "it has '%' where it can be read in several ways" };
   }
+  const plainPath = withoutDots(decodedPath);
+  if (plainPath === undefined) return { kind: "flawed", flaw: "its '..' leads above its beginning" };
   const start = `${scheme.toLowerCase()}:${authority?.toLowerCase() ?? ""}`;
-  return { kind: "other", written: uri, canonical: start + withoutDots(decodedPath) + decodedQuery };
+  return { kind: "other", written: uri, canonical: start + plainPath + decodedQuery };
 }
 
 function flawOfText(uri: string): string | undefined {
@@ -66,20 +68,18 @@ function decode(text: string): string | undefined {
   }
 }
 
-/** RFC 3986, 5.2.4. */
-function withoutDots(path: string): string {
+/**
+ * RFC 3986, 5.2.4, but undefined where `..` leads above the beginning: some then take it out of the host.
+ */
+function withoutDots(path: string): string | undefined {
   if (!/(?:^|\/)\.{1,2}(?:\/|$)/.test(path)) return path;
-  const segments = path.split("/");
+  const [first = "", ...segments] = path.split("/");
+  if (first === "." || first === "..") return undefined;
   const kept: string[] = [];
-  segments.forEach((segment, index) => {
-    const last = index === segments.length - 1;
-    if (segment === "..") {
-      if (kept.length > 1 || kept[0] !== "" && kept.length > 0) kept.pop();
-    } else if (segment !== ".") {
-      kept.push(segment);
-      return;
-    }
-    if (last) kept.push("");
-  });
-  return kept.join("/");
+  for (const [index, segment] of segments.entries()) {
+    if (segment === ".." && kept.pop() === undefined) return undefined;
+    if (segment !== "." && segment !== "..") kept.push(segment);
+    else if (index === segments.length - 1) kept.push("");
+  }
+  return [first, ...kept].join("/");
 }
