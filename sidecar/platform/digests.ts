@@ -15,8 +15,9 @@ export interface Digests {
   /**
    * The sha256 of a regular file, in lower-case hex.
    *
-   * The file is opened before this returns, so a descriptor may be closed and a path replaced at once after the call.
-   * The bytes are counted, and size, mtime and ctime must be the same before and after.
+   * The file is opened before this returns, so a descriptor may be closed at once after the call. The bytes are
+   * counted, and size, mtime and ctime must be the same before and after: a file that is removed meanwhile counts as
+   * changed.
    *
    * @param path A path, or a descriptor that the caller keeps.
    * @param options.running The file is the image of a live process: nobody can write to it meanwhile (ETXTBSY), so

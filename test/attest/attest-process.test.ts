@@ -13,6 +13,7 @@ import {
   canRun,
   fixture,
   sha256sum,
+  skipped,
   until,
   withFolder,
   withProgram,
@@ -143,14 +144,14 @@ test("a traced process is not measured", () =>
       const answer = await new Promise<string>((resolve) => {
         by.stdout!.once("data", (data) => resolve(String(data))).once("end", () => resolve("refused"));
       });
-      if (answer === "refused") return console.log("skipped: traced: ptrace is not permitted here");
+      if (answer === "refused") return skipped("traced: ptrace is not permitted here");
       assert.is(text((await attest(pid)).executable.sha256), `absent: traced-by:${by.pid}`);
     });
   }));
 
 test("the process of another user is nothing but its account", () => {
   if (process.getuid!() !== 0 || !canRun(["setpriv", "--version"], "other user")) {
-    return console.log("skipped: other user: needs root and setpriv");
+    return skipped("other user: needs root and setpriv");
   }
   const as = (uid: number) => ["setpriv", `--reuid=${uid}`, `--regid=${uid}`, "--clear-groups"];
   return withFolder(async (folder) => {

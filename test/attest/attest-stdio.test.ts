@@ -1,7 +1,7 @@
 import { realpathSync } from "node:fs";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import { attestUnder, fixture, NODE_PARENT, PYTHON_PARENT, sha256sum } from "./fixtures/programs.ts";
+import { attestUnder, fixture, NODE_PARENT, PYTHON_PARENT, sha256sum, skipped } from "./fixtures/programs.ts";
 
 const test = suite("attestStdio()");
 const self = (...args: string[]) => fixture("attest-self.ts", ...args);
@@ -60,7 +60,7 @@ test("a shell between the node parent and us does not hide who made the socket",
   assert.is.not(report.parent, parent, "the shell is our parent");
 });
 
-test("/dev/null names nobody, so nothing measured becomes a selector", () => {
+test("/dev/null names nobody, so what is measured becomes no selector", () => {
   const { report } = attestUnder(["sh", "-c", 'echo $$ >&2; "$@" </dev/null; exit', "sh"], self());
   const { complete } = report;
   assert.is(complete.transport, "stdio-file");
@@ -152,7 +152,7 @@ subprocess.Popen(sys.argv[1:], stdin=r, stdout=w)
   // The naive check takes whatever getppid() says.
   assert.is.not(report.parent, parent);
   if (report.parent === 1) assert.equal(report.complete.process, { absent: "no-parent:init" });
-  else console.log(`skipped: an orphan's parent: ${report.parent} adopts orphans here, instead of pid 1`);
+  else skipped(`an orphan's parent: ${report.parent} adopts orphans here, instead of pid 1`);
 });
 
 test.run();
