@@ -125,7 +125,9 @@ test("/dev/full: the kernel's own ENOSPC refuses the flush", () =>
 function mountTmpfs(folder: string): boolean {
   mkdirSync(folder, { mode: 0o700 });
   try {
-    execFileSync("mount", ["-t", "tmpfs", "-o", "size=64k,mode=0700", "tmpfs", folder], { stdio: "ignore" });
+    execFileSync("/bin/mount", ["-t", "tmpfs", "-o", "size=64k,mode=0700", "tmpfs", folder], {
+      stdio: "ignore",
+    });
     return true;
   } catch {
     return false;
@@ -161,7 +163,7 @@ test("a real full disk: short write, refusal, room again, and a log that verifie
       assert.is(report.chains[0]!.end, "stopped");
       assert.match(readFileSync(file, "latin1"), new RegExp(`"dropped":${failed}`));
     } finally {
-      execFileSync("umount", [folder]);
+      execFileSync("/bin/umount", [folder]);
     }
   }));
 

@@ -25,7 +25,11 @@ export class AuditReader {
 
   /** The lines between the last one that was given out and the present end of the file. */
   *lines(): Generator<string> {
-    for (let read = this.#read(); read > 0; read = this.#read()) {
+    // Up to the end as it is now: a guard may append faster than we read.
+    const end = fstatSync(this.#fd).size;
+    while (this.#offset < end) {
+      const read = readSync(this.#fd, this.#chunk, 0, CHUNK_BYTES, this.#offset);
+      if (read === 0) return;
       this.#offset += read;
       const lines = (this.#rest + this.#chunk.toString("latin1", 0, read)).split("\n");
       this.#rest = lines.pop()!.slice(0, MAX_LINE_BYTES);
@@ -60,9 +64,5 @@ export class AuditReader {
     this.#fd = openSync(this.#path, "r");
     this.#offset = 0;
     this.#rest = "";
-  }
-
-  #read(): number {
-    return readSync(this.#fd, this.#chunk, 0, CHUNK_BYTES, this.#offset);
   }
 }

@@ -1,4 +1,4 @@
-import { readSync } from "node:fs";
+import { fstatSync, readSync } from "node:fs";
 
 const CHUNK_BYTES = 1_048_576;
 const NEWLINE = 0x0a;
@@ -15,7 +15,8 @@ export interface Line {
 }
 
 /**
- * Reads a file line by line in bounded memory, whatever is in it.
+ * Reads a file line by line in bounded memory, whatever is in it, up to where it ends now: a guard may append faster than
+ * we read.
  * @param limit Bytes of a line that are kept.
  */
 export function* readLines(fd: number, limit: number): Generator<Line> {
@@ -35,7 +36,11 @@ export function* readLines(fd: number, limit: number): Generator<Line> {
     restBytes = 0;
     return { bytes: cut ? bytes.subarray(0, limit) : bytes, number: ++number, terminated, cut };
   };
-  for (let read = readSync(fd, chunk); read > 0; read = readSync(fd, chunk)) {
+  let left = fstatSync(fd).size;
+  while (left > 0) {
+    const read = readSync(fd, chunk, 0, Math.min(left, CHUNK_BYTES), null);
+    if (read === 0) break;
+    left -= read;
     let from = 0;
     for (let end = chunk.indexOf(NEWLINE); end !== -1 && end < read; end = chunk.indexOf(NEWLINE, from)) {
       const bytes = chunk.subarray(from, end);
