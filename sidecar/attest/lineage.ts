@@ -15,7 +15,8 @@ export interface MeasuredLineage {
 }
 
 const MAX_DEPTH = 16;
-const BUDGET_MS = 50;
+/** Sixteen hops take a few milliseconds; on a machine that has stalled, the main thread must not. */
+const BUDGET_MS = 200;
 const RETRIES = 3;
 /** Whom orphans are given to. */
 export const INIT = 1;
