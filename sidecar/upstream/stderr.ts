@@ -14,25 +14,21 @@ export interface ForwardedStderr {
   close(): void;
 }
 
-/** Takes bytes, and calls back when it wants more. */
-type Sink = (bytes: Buffer, taken: () => void) => void;
-
 /** @param fd Our end of the child's stderr; owned from now on. */
 export function forwardStderr(platform: Platform, fd: number, prefix: string): ForwardedStderr {
   const source = platform.openStream(fd, "read");
-  const sink = openSink(platform);
+  const write = sink ??= openSink(platform);
   const prefixed = linePrefixer(prefix);
   let settle = () => {};
   const over = new Promise<void>((resolve) => settle = resolve);
   const close = () => {
     source.destroy();
-    sink.close();
     settle();
   };
   source.start({
     data(chunk) {
       source.pause();
-      sink.write(prefixed(chunk), () => source.resume());
+      write(prefixed(chunk), () => source.resume());
     },
     end: close,
     error: close,
@@ -60,30 +56,30 @@ export function linePrefixer(prefix: string): (chunk: Uint8Array) => Buffer {
   };
 }
 
+type Sink = (bytes: Buffer, taken: () => void) => void;
+
+let sink: Sink | undefined;
+
 /**
- * Our stderr. A pipe is opened anew, so that it can be written without blocking and without setting O_NONBLOCK on the
- * description that we share with others: Deno writes `process.stderr` synchronously, and a client that does not read
- * our log would freeze the guard. Where stderr is a socket, on Deno, that is still so: a socket cannot be reopened.
+ * Our stderr, opened once for the life of the guard. Takes bytes, and calls back when it wants more.
+ *
+ * Not `process.stderr` where it can block: Deno writes that one synchronously, and a client that does not read our log
+ * would freeze the guard. A pipe is opened anew, so that O_NONBLOCK is not set on the description that we share with
+ * others. A socket cannot be reopened, and is a description that our parent made for us.
  */
-function openSink(platform: Platform): { write: Sink; close(): void } {
-  const pipe = reopenPipe(platform);
-  if (pipe === undefined) {
-    // Nobody reads our log any more: that must not end the guard. The callback tells of it too.
-    const ignore = () => {};
-    process.stderr.on("error", ignore);
-    return {
-      write: (bytes, taken) => void process.stderr.write(bytes, () => taken()),
-      close: () => void process.stderr.off("error", ignore),
-    };
-  }
-  let waiting: (() => void) | undefined;
-  const wake = () => {
-    const taken = waiting;
-    waiting = undefined;
-    taken?.();
-  };
+function openSink(platform: Platform): Sink {
+  const stream = openStream(platform);
+  if (stream !== undefined) return streamSink(stream);
+  // Nobody reads our log any more: that must not end the guard. The callback tells of it too.
+  process.stderr.on("error", () => {});
+  return (bytes, taken) => void process.stderr.write(bytes, () => taken());
+}
+
+function streamSink(stream: ByteStream): Sink {
+  const waiting: (() => void)[] = [];
+  const wake = () => waiting.splice(0).forEach((taken) => taken());
   let broken = false;
-  pipe.start({
+  stream.start({
     data() {},
     end() {},
     drain: wake,
@@ -93,17 +89,16 @@ function openSink(platform: Platform): { write: Sink; close(): void } {
       wake();
     },
   });
-  return {
-    write(bytes, taken) {
-      if (broken || pipe.write(bytes)) return taken();
-      waiting = taken;
-    },
-    close: () => pipe.end(),
+  return (bytes, taken) => {
+    if (broken || stream.write(bytes)) taken();
+    else waiting.push(taken);
   };
 }
 
-function reopenPipe(platform: Platform): ByteStream | undefined {
-  if (platform.describe(2).kind !== "pipe") return undefined;
+function openStream(platform: Platform): ByteStream | undefined {
+  const { kind } = platform.describe(2);
+  if (kind === "socket") return platform.openStream(2, "write");
+  if (kind !== "pipe") return undefined;
   try {
     const fd = openSync("/proc/self/fd/2", constants.O_WRONLY | constants.O_NONBLOCK);
     return platform.openStream(fd, "write");

@@ -1,10 +1,12 @@
 /** Real children for the tests here: launched as the guard launches them, and gone afterwards whatever happens. */
+import { type ChildProcess, spawn } from "node:child_process";
 import { readdirSync, readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { createDigests } from "../../sidecar/platform/digests.ts";
 import { openPlatform } from "../../sidecar/platform/open-platform.ts";
 import type { LaunchedUpstream, LaunchOptions } from "../../sidecar/upstream/launch-options.ts";
 import { type LaunchDependencies, launchUpstream } from "../../sidecar/upstream/launch.ts";
+import { RUNTIMES } from "../tools/runtimes.ts";
 
 export const platform = openPlatform();
 
@@ -117,4 +119,37 @@ export function processesWith(text: string): number[] {
       return false;
     }
   });
+}
+
+export interface GuardLike {
+  readonly process: ChildProcess;
+  readonly pid: number;
+  /** The server's. */
+  readonly server: number;
+}
+
+/** A process that has launched a server as the guard does, for tests that kill it or watch it from outside. */
+export async function withGuardLike<T>(
+  server: string,
+  prefix: string | undefined,
+  use: (guard: GuardLike) => T | Promise<T>,
+): Promise<T> {
+  const file = fileURLToPath(new URL("./fixtures/guard-like.ts", import.meta.url));
+  const runtime = RUNTIMES.find(({ name }) => name === ("Deno" in globalThis ? "deno" : "node"))!;
+  const [program, ...args] = [...runtime.command(file), server, ...(prefix === undefined ? [] : [prefix])];
+  const guard = spawn(program!, args, { stdio: ["ignore", "pipe", "pipe"] });
+  const exited = new Promise((resolve) => guard.once("exit", resolve));
+  try {
+    const said = await new Promise<string>((resolve, reject) => {
+      let text = "";
+      guard.stdout.on("data", (chunk) => (text += String(chunk)).includes("\n") && resolve(text));
+      void exited.then(() => reject(new Error("The guard-like process exited early")));
+    });
+    const { guard: pid, pid: serverPid } = JSON.parse(said) as { guard: number; pid: number };
+    return await use({ process: guard, pid, server: serverPid });
+  } finally {
+    guard.kill("SIGKILL");
+    guard.stderr.destroy();
+    await exited;
+  }
 }
