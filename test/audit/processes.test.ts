@@ -92,7 +92,7 @@ test(
       const child = startWriter(file, 0);
       try {
         await once(child.stdout!, "data");
-        for (let i = 0; i < 10; i++) assert.equal(verifyAuditFile(file).findings, []);
+        for (let i = 0; i < 5; i++) assert.equal(verifyAuditFile(file).findings, []);
       } finally {
         await stop(child);
       }
