@@ -52,7 +52,7 @@ interface FilePattern {
 }
 
 function compileFile(text: string, reading: Reading, context: PolicyContext): UriPattern {
-  const path = /^file:(?:\/\/)?(\/[^]*)$/i.exec(text)?.[1];
+  const path = /^file:(?:\/\/(?=\/)|(?!\/\/))(\/[^]*)$/i.exec(text)?.[1];
   if (path === undefined) throw new Error("It needs an absolute path: file:///folder/**");
   const alternatives = parseGlob(path, { mode: reading === "strict" ? "path" : "wide", percent: true });
   const patterns = alternatives.map((tokens) => compileFileTokens(tokens, context));
