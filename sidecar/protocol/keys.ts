@@ -16,6 +16,8 @@ export const Place = {
   ref: 5,
   result: 6,
   error: 7,
+  /** What `subscriptions/listen` wants to hear of. */
+  filter: 8,
 } as const;
 export type Place = (typeof Place)[keyof typeof Place];
 
@@ -92,6 +94,8 @@ const KEYS: Readonly<Record<Exclude<Place, typeof Place.free | typeof Place.argu
     progress: Slot.none,
     total: Slot.none,
     message: Slot.none,
+    // Of `notifications/tasks`: requests of the server hide there as they do in results.
+    inputRequests: Slot.inputRequests,
   },
   [Place.meta]: {
     progressToken: Slot.none,
@@ -120,6 +124,13 @@ const KEYS: Readonly<Record<Exclude<Place, typeof Place.free | typeof Place.argu
     ttlMs: Slot.none,
     cacheScope: Slot.none,
   },
+  [Place.filter]: {
+    resourceSubscriptions: Slot.none,
+    toolsListChanged: Slot.none,
+    promptsListChanged: Slot.none,
+    resourcesListChanged: Slot.none,
+    taskIds: Slot.none,
+  },
   [Place.error]: { code: Slot.errorCode, message: Slot.none, data: Slot.errorData },
 };
 
@@ -131,56 +142,111 @@ PLACE_OF_SLOT[Slot.error] = Place.error;
 PLACE_OF_SLOT[Slot.meta] = Place.meta;
 PLACE_OF_SLOT[Slot.arguments] = Place.arguments;
 PLACE_OF_SLOT[Slot.ref] = Place.ref;
+PLACE_OF_SLOT[Slot.notifications] = Place.filter;
 
 export function placeOfSlot(slot: number): Place {
   return PLACE_OF_SLOT[slot] as Place;
 }
 
-/** FNV-1a over bytes, as the scanner computes it while it walks a key. */
+/**
+ * FNV-1a over a key without its case: the scanner computes it from the bytes while it walks a key. Setting the bit
+ * 0x20 makes equal more than the letters (`_` and DEL); keys of one hash are compared before anything is said of them.
+ */
 export const HASH_START = 0x811c9dc5 | 0;
-export function hashByte(hash: number, byte: number): number {
-  return Math.imul(hash ^ byte, 0x01000193);
+export const HASH_PRIME = 0x01000193;
+const CASE_BIT = 0x20;
+
+const ASCII = /^[\x01-\x7f]*$/;
+
+/** The same hash, of a key that was folded as text. */
+export function hashFolded(folded: string): number {
+  let hash = HASH_START;
+  for (let i = 0; i < folded.length; i++) hash = Math.imul(hash ^ (folded.charCodeAt(i) | CASE_BIT), HASH_PRIME);
+  return hash;
 }
 
-interface WatchedKey {
-  readonly bytes: Uint8Array;
-  readonly slot: Slot;
+/** What `watchedSlot` says of a key that is not watched. */
+export const NOT_WATCHED = -1;
+/** What `watchedSlot` says of a key that some lax parser would take for a watched one. */
+export const LOOK_ALIKE = -2;
+
+/** Watched keys as bytes, in the order of their index. */
+const BYTES: Uint8Array[] = [];
+const SLOTS: Slot[] = [];
+const HASHES: number[] = [];
+
+/** Entries of one place's table; a power of two, more than twice the keys of the largest place. */
+const TABLE = 64;
+const PLACES = 1 + Math.max(...Object.values(Place));
+/** Open addressing: index of the key, or -1. One row per place. */
+const INDEX = new Int16Array(PLACES * TABLE).fill(-1);
+
+for (const [place, table] of Object.entries(KEYS)) {
+  for (const [key, slot] of Object.entries(table)) addKey(Number(place), key, slot);
 }
 
-const BY_HASH: readonly ReadonlyMap<number, WatchedKey>[] = Array.from({ length: 8 }, (_, place) => {
-  const table = new Map<number, WatchedKey>();
-  for (const [key, slot] of Object.entries((KEYS as Record<number, KeyTable>)[place] ?? {})) {
-    const bytes = new TextEncoder().encode(key);
-    const hash = bytes.reduce(hashByte, HASH_START);
-    if (table.has(hash)) throw new Error(`Two watched keys share a hash: '${key}'`);
-    table.set(hash, { bytes, slot });
+function addKey(place: number, key: string, slot: Slot): void {
+  const hash = hashFolded(foldKey(key));
+  let at = hash & (TABLE - 1);
+  for (; INDEX[place * TABLE + at] !== -1; at = (at + 1) & (TABLE - 1)) {
+    if (HASHES[INDEX[place * TABLE + at] as number] === hash) throw new Error(`Two watched keys share a hash: '${key}'`);
   }
-  return table;
-});
+  INDEX[place * TABLE + at] = BYTES.length;
+  BYTES.push(new TextEncoder().encode(key));
+  SLOTS.push(slot);
+  HASHES.push(hash);
+}
+
+/**
+ * @param hash Of the key, which is ASCII and stands in `bytes[start..end)` without escapes.
+ * @returns The slot of the key if it is watched in this place, else `NOT_WATCHED` or `LOOK_ALIKE`.
+ */
+export function watchedSlot(place: Place, hash: number, bytes: Uint8Array, start: number, end: number): number {
+  const index = find(place, hash);
+  if (index < 0) return NOT_WATCHED;
+  const key = BYTES[index] as Uint8Array;
+  if (key.length !== end - start) return NOT_WATCHED;
+  let alike: number = SLOTS[index] as Slot;
+  for (let i = 0; i < key.length; i++) {
+    if (key[i] === bytes[start + i]) continue;
+    if (!sameLetter(key[i] as number, bytes[start + i] as number)) return NOT_WATCHED;
+    alike = LOOK_ALIKE;
+  }
+  return alike;
+}
+
+function find(place: Place, hash: number): number {
+  const row = place * TABLE;
+  for (let at = hash & (TABLE - 1);; at = (at + 1) & (TABLE - 1)) {
+    const index = INDEX[row + at] as number;
+    if (index < 0 || HASHES[index] === hash) return index;
+  }
+}
+
+/** Whether two different ASCII bytes are one letter in two cases. */
+export function sameLetter(a: number, b: number): boolean {
+  const lower = a | CASE_BIT;
+  return lower === (b | CASE_BIT) && lower >= 0x61 && lower <= 0x7a;
+}
 
 const FOLDED: readonly ReadonlySet<string>[] = Array.from(
-  { length: 8 },
+  { length: PLACES },
   (_, place) => new Set(Object.keys((KEYS as Record<number, KeyTable>)[place] ?? {}).map(foldKey)),
 );
 
-/** @returns The slot of a key that is watched in this place, or -1 when it is not watched. */
-export function watchedSlot(place: Place, hash: number, bytes: Uint8Array, start: number, end: number): number {
-  const found = BY_HASH[place]?.get(hash);
-  if (found === undefined || found.bytes.length !== end - start) return -1;
-  for (let i = 0; i < found.bytes.length; i++) if (found.bytes[i] !== bytes[start + i]) return -1;
-  return found.slot;
-}
-
-/** Whether some lax parser would take this key, which is not a watched one, for one that is. */
+/** Whether a key, folded, is what a watched one folds to. */
 export function foldsToWatched(place: Place, folded: string): boolean {
   return FOLDED[place]?.has(folded) === true;
 }
 
 /**
- * What the laxest parser we know makes of a key: cut at a NUL, and case removed as Unicode's simple folding does it
- * (`ſ` is `s`, the Kelvin sign is `k`).
+ * What the laxest parsers we know make of a key: cut at a NUL (CVE-2026-27896); case removed as Unicode's simple folding
+ * does it (Go: `ſ` is `s`, the Kelvin sign is `k`) and as Java does it (`İ` and `ı` are `i`); composed (Swift's strings
+ * are equal when their canonical forms are).
  */
 export function foldKey(key: string): string {
+  if (ASCII.test(key)) return key.toLowerCase();
   const nul = key.indexOf("\0");
-  return (nul < 0 ? key : key.slice(0, nul)).toUpperCase().toLowerCase();
+  const text = (nul < 0 ? key : key.slice(0, nul)).replaceAll("\u0130", "i");
+  return text.normalize("NFC").toUpperCase().toLowerCase().normalize("NFC");
 }

@@ -9,12 +9,17 @@ const LONGEST = 256;
 
 export class IdFinder {
   #depth = 0;
+  // Whether the outermost value is an object, and still open: nothing behind it is looked at.
+  #inside = false;
+  #begun = false;
   #inString = false;
   #escaped = false;
   #atKey = false;
   #text = "";
+  #blank = false;
   #key = "";
-  #ids: string[] = [];
+  #id = "";
+  #count = 0;
 
   push(bytes: Buffer): void {
     for (const byte of bytes) {
@@ -25,9 +30,7 @@ export class IdFinder {
 
   /** JSON text of the id if exactly one usable one was seen, else `null`. */
   answerId(): string {
-    const [id] = this.#ids;
-    if (this.#ids.length !== 1 || id === undefined) return "null";
-    return /^(-?(0|[1-9]\d{0,14})|"[^"\\]*")$/.test(id) && id !== "-0" ? id : "null";
+    return this.#count === 1 && USABLE.test(this.#id) && this.#id !== "-0" ? this.#id : "null";
   }
 
   #stringByte(byte: number): void {
@@ -45,44 +48,73 @@ export class IdFinder {
         return;
       case 0x7b: // {
       case 0x5b: // [
-        this.#depth++;
-        if (this.#depth === 1) this.#startKey();
-        return;
+        return this.#open(byte === 0x7b);
       case 0x7d: // }
       case 0x5d: // ]
-        if (this.#depth-- === 1) this.#endMember();
-        return;
+        return this.#close();
       case 0x3a: // :
-        if (this.#depth === 1 && this.#atKey) {
-          this.#key = this.#text;
-          this.#text = "";
-          this.#atKey = false;
-        }
+        if (this.#depth === 1 && this.#atKey) this.#endKey();
         return;
       case 0x2c: // ,
-        if (this.#depth === 1) {
-          this.#endMember();
-          this.#startKey();
-        }
-        return;
+        if (this.#depth !== 1) return;
+        this.#endMember();
+        return this.#startKey();
       default:
-        if (this.#depth === 1 && byte > 0x20) this.#keep(byte);
+        if (this.#depth !== 1) return;
+        if (byte > 0x20) this.#keep(byte);
+        else this.#blank = this.#text !== "";
     }
+  }
+
+  #open(isObject: boolean): void {
+    if (++this.#depth !== 1) {
+      // An id that holds a container is none.
+      if (this.#depth === 2) this.#keep(UNUSABLE);
+      return;
+    }
+    this.#inside = isObject && !this.#begun;
+    this.#begun = true;
+    this.#startKey();
+  }
+
+  #close(): void {
+    if (this.#depth === 0) return;
+    if (this.#depth-- !== 1) return;
+    this.#endMember();
+    this.#inside = false;
   }
 
   #startKey(): void {
     this.#atKey = true;
-    this.#text = "";
+    this.#startText();
     this.#key = "";
+  }
+
+  #endKey(): void {
+    this.#key = this.#text;
+    this.#startText();
+    this.#atKey = false;
+  }
+
+  #startText(): void {
+    this.#text = "";
+    this.#blank = false;
   }
 
   #endMember(): void {
-    if (!this.#atKey && this.#key === '"id"') this.#ids.push(this.#text);
+    if (this.#inside && !this.#atKey && this.#key === '"id"') {
+      this.#id = this.#text;
+      this.#count++;
+    }
     this.#key = "";
   }
 
+  /** What would make an answer that is not JSON, or another id than was meant, makes the id unusable. */
   #keep(byte: number): void {
-    // Bytes above ASCII make the id unusable, which is what an id cut in the middle of a character is.
-    if (this.#text.length < LONGEST) this.#text += byte < 0x80 ? String.fromCharCode(byte) : "\\";
+    const usable = byte >= 0x20 && byte < 0x7f && !this.#blank;
+    if (this.#text.length < LONGEST) this.#text += usable ? String.fromCharCode(byte) : "\\";
   }
 }
+
+const UNUSABLE = 0;
+const USABLE = /^(-?(0|[1-9]\d{0,14})|"[^"\\]*")$/;

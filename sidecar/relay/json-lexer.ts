@@ -1,74 +1,129 @@
 /**
- * JSON's smallest parts, read from bytes without allocating: strings and numbers (RFC 8259).
+ * JSON's smallest parts, read from bytes without allocating: strings, numbers and literals (RFC 8259).
  *
- * What was seen on the way is left in fields, so that the caller pays only for what it asks.
+ * What was seen on the way is left in fields, so that the caller pays only for what it asks. Nothing behind `end` is
+ * ever taken for part of a value, though the buffer goes on there: it may hold the next line.
  */
 import { Buffer } from "node:buffer";
-import { HASH_START } from "../protocol/keys.ts";
+import { HASH_PRIME, HASH_START } from "../protocol/keys.ts";
 
 const QUOTE = 0x22;
 const BACKSLASH = 0x5c;
+/** Strings are looked at byte by byte up to here, and four bytes at a time from here on. */
+const SHORT = 32;
 
 export class JsonLexer {
   bytes: Buffer = Buffer.alloc(0);
   end = 0;
-  /** FNV-1a of the last string's raw bytes. */
+  /** Of the last key: see `HASH_START`. Means nothing when the key is not plain. */
   hash = 0;
-  /** Whether the last string held a backslash. */
-  escaped = false;
+  /** Whether the last key is ASCII without escapes, so that its bytes are its text. */
+  plain = false;
   /** Whether any string so far held a surrogate without its other half. The caller resets it. */
   loneSurrogate = false;
-  /** Whether any byte above 0x7f was seen: only then UTF-8 must be checked. */
+  /** Whether any byte above 0x7f was seen: only then UTF-8 must be checked. The caller resets it. */
   nonAscii = false;
-  /** Whether a number was seen that no double represents exactly. */
-  inexact = false;
+  /** Whether any number was seen that a double might not hold exactly (`isExactLiteral`). The caller resets it. */
+  suspect = false;
+
+  // The buffer under `bytes`, in words of four bytes.
+  #words: Int32Array = new Int32Array(0);
+  #wordsOf: Buffer | undefined;
 
   /**
+   * Reads an object's key.
+   *
    * @param pos Just behind the opening quote.
    * @returns The position of the closing quote, or -1 for no valid string.
    */
-  string(pos: number): number {
+  key(pos: number): number {
     const { bytes, end } = this;
     let hash = HASH_START;
     let seen = 0;
-    this.escaped = false;
-    while (pos < end) {
+    for (; pos < end; pos++) {
       const c = bytes[pos] as number;
       if (c === QUOTE) {
-        if (seen > 0x7f) this.nonAscii = true;
         this.hash = hash;
+        this.plain = seen < 0x80;
+        if (seen >= 0x80) this.nonAscii = true;
         return pos;
       }
       if (c < 0x20) return -1;
-      seen |= c;
-      hash = Math.imul(hash ^ c, 0x01000193);
       if (c === BACKSLASH) {
-        this.escaped = true;
-        pos = this.#escape(pos + 1);
-        if (pos < 0) return -1;
-      } else pos++;
+        if (seen >= 0x80) this.nonAscii = true;
+        this.plain = false;
+        return this.string(pos);
+      }
+      seen |= c;
+      hash = Math.imul(hash ^ (c | 0x20), HASH_PRIME);
     }
     return -1;
   }
 
-  /** The same for a string whose text does not matter: no hash, so it is quicker on long ones. */
-  skipString(pos: number): number {
+  /**
+   * Reads a string, or the rest of one.
+   *
+   * @returns The position of the closing quote, or -1 for no valid string.
+   */
+  string(pos: number): number {
     const { bytes, end } = this;
-    let seen = 0;
-    while (pos < end) {
-      const c = bytes[pos] as number;
-      if (c === QUOTE) {
-        if (seen > 0x7f) this.nonAscii = true;
-        return pos;
+    let soon = this.#wordAfter(pos + SHORT);
+    for (;;) {
+      if (pos >= soon) {
+        if (pos >= end) return -1;
+        pos = this.#plainText(pos);
+        soon = Math.min(end, pos + 4);
       }
-      if (c < 0x20) return -1;
-      seen |= c;
+      const c = bytes[pos] as number;
       if (c === BACKSLASH) {
         pos = this.#escape(pos + 1);
         if (pos < 0) return -1;
-      } else pos++;
+        soon = this.#wordAfter(pos + SHORT);
+      } else if (c === QUOTE) return pos;
+      else if (c < 0x20) return -1;
+      else {
+        if (c >= 0x80) this.nonAscii = true;
+        pos++;
+      }
     }
-    return -1;
+  }
+
+  /** The next position, from `pos` on, at which a word of four bytes begins; at most `end`. */
+  #wordAfter(pos: number): number {
+    return Math.min(this.end, pos + (-(this.bytes.byteOffset + pos) & 3));
+  }
+
+  /**
+   * Skips, four bytes at a time, what is neither a quote, a backslash nor a control character. Each of the three
+   * differences has a high bit set if, and only if, one of the four bytes is such a one (Warren, Hacker's Delight, 6-1).
+   *
+   * @param pos Where a word begins.
+   * @returns The beginning of the word that holds such a byte, or the last whole one before `end`.
+   */
+  #plainText(pos: number): number {
+    const { bytes } = this;
+    if (this.#wordsOf !== bytes) this.#readWords(bytes);
+    const words = this.#words;
+    const offset = bytes.byteOffset;
+    const last = (offset + this.end) >> 2;
+    let at = (offset + pos) >> 2;
+    let seen = 0;
+    for (; at < last; at++) {
+      const word = words[at] as number;
+      const quote = word ^ 0x22222222;
+      const backslash = word ^ 0x5c5c5c5c;
+      const found = ((quote - 0x01010101) & ~quote) | ((backslash - 0x01010101) & ~backslash) |
+        ((word - 0x20202020) & ~word);
+      if ((found & HIGH_BITS) !== 0) break;
+      seen |= word;
+    }
+    if ((seen & HIGH_BITS) !== 0) this.nonAscii = true;
+    return (at << 2) - offset;
+  }
+
+  #readWords(bytes: Buffer): void {
+    this.#wordsOf = bytes;
+    this.#words = new Int32Array(bytes.buffer, 0, bytes.buffer.byteLength >> 2);
   }
 
   /**
@@ -84,8 +139,12 @@ export class JsonLexer {
       if (c === QUOTE) {
         pos = this.#skipQuoted(pos) + 1;
         if (pos === 0) return -1;
-      } else if (c === 0x7b || c === 0x5b) depth++;
-      else if ((c === 0x7d || c === 0x5d) && --depth === 0) return pos;
+      } else if (c >= 0x5b) {
+        // `[` and `{`, `]` and `}` differ in this bit only.
+        const bracket = c | 0x20;
+        if (bracket === 0x7b) depth++;
+        else if (bracket === 0x7d && --depth === 0) return pos;
+      }
     }
     return -1;
   }
@@ -164,34 +223,49 @@ export class JsonLexer {
     const first = pos;
     pos = this.#digits(pos);
     if (pos === first || (bytes[first] === 0x30 && pos - first > 1)) return -1;
-    let plain = true;
     if (pos < end && bytes[pos] === 0x2e) {
-      plain = false;
       const fraction = pos + 1;
       pos = this.#digits(fraction);
       if (pos === fraction) return -1;
     }
+    // Up to 15 digits, and no exponent, a double gives back what was written (C's DBL_DIG).
+    if (pos - start > 15) this.suspect = true;
     if (pos < end && ((bytes[pos] as number) | 0x20) === 0x65) {
-      plain = false;
+      this.suspect = true;
       pos++;
-      if (bytes[pos] === 0x2b || bytes[pos] === 0x2d) pos++;
+      if (pos < end && (bytes[pos] === 0x2b || bytes[pos] === 0x2d)) pos++;
       const exponent = pos;
       pos = this.#digits(exponent);
       if (pos === exponent) return -1;
     }
-    if (pos - start > 15 || !plain) this.#checkExact(start, pos);
     return pos;
   }
 
   #digits(pos: number): number {
-    while (pos < this.end && (this.bytes[pos] as number) >= 0x30 && (this.bytes[pos] as number) <= 0x39) pos++;
+    const { bytes, end } = this;
+    while (pos < end) {
+      const c = bytes[pos] as number;
+      if (c < 0x30 || c > 0x39) break;
+      pos++;
+    }
     return pos;
   }
 
-  #checkExact(start: number, end: number): void {
-    if (!this.inexact) this.inexact = !isExactLiteral(ascii(this.bytes, start, end));
+  /** @returns The position behind `true`, `false` or `null`, or -1. */
+  literal(pos: number): number {
+    const { bytes, end } = this;
+    const word = bytes[pos] === 0x74 ? TRUE : bytes[pos] === 0x66 ? FALSE : NULL;
+    const after = pos + word.length;
+    if (after > end) return -1;
+    for (let i = 0; i < word.length; i++) if (bytes[pos + i] !== word[i]) return -1;
+    return after;
   }
 }
+
+const HIGH_BITS = 0x80808080 | 0;
+const TRUE = Buffer.from("true");
+const FALSE = Buffer.from("false");
+const NULL = Buffer.from("null");
 
 function hexDigit(c: number): number {
   if (c >= 0x30 && c <= 0x39) return c - 0x30;
@@ -202,6 +276,12 @@ function hexDigit(c: number): number {
 /** Text of a range that is known to be ASCII. */
 export function ascii(bytes: Buffer, start: number, end: number): string {
   return bytes.toString("latin1", start, end);
+}
+
+/** The text of a string literal between its quotes, which the lexer has found valid. */
+export function decodeString(bytes: Buffer, start: number, end: number): string {
+  const raw = bytes.toString("utf8", start, end);
+  return raw.includes("\\") ? JSON.parse(`"${raw}"`) as string : raw;
 }
 
 /**

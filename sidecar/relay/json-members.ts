@@ -5,8 +5,7 @@
  * For text that was scanned before (`StrictScanner`); it is not checked again. Not for the hot path.
  */
 import type { Buffer } from "node:buffer";
-import { JsonLexer } from "./json-lexer.ts";
-import { decodeString } from "./strict-scanner.ts";
+import { decodeString, JsonLexer } from "./json-lexer.ts";
 
 export interface Span {
   readonly start: number;
@@ -24,7 +23,7 @@ export function membersOf(bytes: Buffer, start: number, end: number): readonly M
   const members: Member[] = [];
   const sound = walk(bytes, start, end, 0x7b, (lexer, pos) => {
     if (bytes[pos] !== 0x22) return -1;
-    const close = lexer.skipString(pos + 1);
+    const close = lexer.string(pos + 1);
     if (close < 0) return -1;
     const colon = skipBlanks(bytes, close + 1, end);
     if (bytes[colon] !== 0x3a) return -1;
@@ -76,7 +75,7 @@ function skipValue(lexer: JsonLexer, pos: number): number {
   const first = bytes[pos];
   if (pos >= end || first === undefined) return -1;
   if (first === 0x7b || first === 0x5b) return lexer.skipContainer(pos);
-  if (first === 0x22) return lexer.skipString(pos + 1) + 1 || -1;
+  if (first === 0x22) return lexer.string(pos + 1) + 1 || -1;
   let after = pos;
   while (after < end && !isDelimiter(bytes[after] as number)) after++;
   return after > pos ? after : -1;

@@ -19,11 +19,18 @@ export interface LineSink {
 }
 
 const NEWLINE = 0x0a;
+/** Pieces shorter than this are gathered in blocks of twice the size. */
+const SMALL = 4096;
+/** An honest line comes in a few pieces: they are not copied before its end. */
+const FEW_PARTS = 16;
 
 export class LineSplitter {
   readonly #limit: number;
   readonly #sink: LineSink;
   #parts: Buffer[] = [];
+  // The last part, when it has room: it is filled up to `#blockUsed`.
+  #block: Buffer | undefined;
+  #blockUsed = 0;
   #length = 0;
   #begun = 0;
   #dropping = false;
@@ -61,8 +68,7 @@ export class LineSplitter {
   /** @returns Whether the stream ended in the middle of a line, which is then forgotten. */
   finish(): boolean {
     const unfinished = this.#length > 0 || this.#dropping;
-    this.#parts = [];
-    this.#length = 0;
+    this.#takeParts();
     this.#dropping = false;
     return unfinished;
   }
@@ -70,18 +76,47 @@ export class LineSplitter {
   #keep(rest: Buffer, tick: number): void {
     if (this.#dropping) return this.#sink.dropped(rest, false);
     if (this.#length === 0) this.#begun = tick;
-    this.#parts.push(rest);
-    this.#length += rest.length;
+    this.#add(rest);
     if (this.#length > this.#limit) this.#startDropping();
+  }
+
+  /**
+   * A chunk of one byte costs two hundred in objects: a line that is sent byte by byte must not take two hundred times
+   * its length. So small pieces are copied together.
+   */
+  #add(piece: Buffer): void {
+    this.#length += piece.length;
+    if (piece.length >= SMALL || (this.#block === undefined && this.#parts.length < FEW_PARTS)) {
+      this.#closeBlock();
+      this.#parts.push(piece);
+      return;
+    }
+    if (this.#block !== undefined && this.#blockUsed + piece.length > this.#block.length) this.#closeBlock();
+    this.#block ??= Buffer.allocUnsafe(2 * SMALL);
+    this.#blockUsed += piece.copy(this.#block, this.#blockUsed);
+  }
+
+  #closeBlock(): void {
+    if (this.#block === undefined) return;
+    this.#parts.push(this.#block.subarray(0, this.#blockUsed));
+    this.#block = undefined;
+    this.#blockUsed = 0;
+  }
+
+  /** Hands over what was kept, and forgets it. */
+  #takeParts(): Buffer[] {
+    this.#closeBlock();
+    const parts = this.#parts;
+    this.#parts = [];
+    this.#length = 0;
+    return parts;
   }
 
   #finishLine(rest: Buffer, tick: number): void {
     if (!this.#dropping) {
       if (this.#length + rest.length - 1 <= this.#limit) {
-        this.#parts.push(rest);
-        const line = Buffer.concat(this.#parts, this.#length + rest.length);
-        this.#parts = [];
-        this.#length = 0;
+        this.#add(rest);
+        const line = Buffer.concat(this.#takeParts());
         return this.#sink.line(line, 0, line.length, Math.min(this.#begun, tick));
       }
       this.#startDropping();
@@ -92,10 +127,7 @@ export class LineSplitter {
 
   #startDropping(): void {
     this.#dropping = true;
-    const parts = this.#parts;
-    this.#parts = [];
-    this.#length = 0;
-    this.#sink.tooLong(parts);
+    this.#sink.tooLong(this.#takeParts());
   }
 
   #tooLongAtOnce(line: Buffer): void {

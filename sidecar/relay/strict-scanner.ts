@@ -2,14 +2,29 @@
  * Proves that one line is one JSON-RPC message that every parser reads alike, and remembers where its parts are.
  *
  * Trusts nothing. What it accepts may be forwarded byte for byte: no key stands twice, no key that the guard reads has
- * a look-alike beside it, ids are strings or safe integers, the text is UTF-8 and nothing follows it. Whether the
- * message is allowed is decided by others, on what stands at the positions left here.
+ * a look-alike beside it, ids are strings or safe integers, the text is UTF-8, nothing follows it, and no reader that
+ * ends lines in another way than we do finds two lines in it. Whether the message is allowed is decided by others, on
+ * what stands at the positions left here.
  *
- * One scanner serves one line at a time and is used again: it allocates nothing for an ordinary message.
+ * One scanner serves one line at a time and is used again: it allocates nothing for an ordinary message, and keeps
+ * nothing of a line but the buffer that it came in.
  */
 import { Buffer, isUtf8 } from "node:buffer";
-import { foldKey, foldsToWatched, Place, placeOfSlot, Slot, SLOT_COUNT, watchedSlot } from "../protocol/keys.ts";
-import { ascii, JsonLexer } from "./json-lexer.ts";
+import {
+  foldKey,
+  foldsToWatched,
+  hashFolded,
+  LOOK_ALIKE,
+  NOT_WATCHED,
+  Place,
+  placeOfSlot,
+  Slot,
+  SLOT_COUNT,
+  watchedSlot,
+} from "../protocol/keys.ts";
+import { IdFinder } from "./id-finder.ts";
+import { ascii, decodeString, JsonLexer } from "./json-lexer.ts";
+import { ObjectKeys } from "./object-keys.ts";
 
 /** Why a line is refused. `syntax` is answered with -32700, everything else with -32600. */
 export type Flaw =
@@ -30,54 +45,78 @@ export type Flaw =
   | "shape";
 
 export const MAX_DEPTH = 128;
-/** An object with more keys than this is checked for duplicates by a set, not by comparing each with each. */
-const FEW_KEYS = 24;
+/** Longest id and longest method, in bytes: they are remembered for as long as a request is pending. */
+export const MAX_ID_BYTES = 1024;
+export const MAX_METHOD_BYTES = 1024;
 
-const enum0 = { object: 0, array: 1 } as const;
+/** A longer table of argument keys is not kept for the next line. */
+const SPANS_KEPT = 8192;
+
+const OBJECT = 0x7b;
+const ARRAY = 0x5b;
+const QUOTE = 0x22;
+const COMMA = 0x2c;
+const COLON = 0x3a;
+const SPACE = 0x20;
+const TAB = 0x09;
+const RETURN = 0x0d;
+
+/** Copying such a key with `Object.assign` sets a prototype, and a server may then read `name` from that. */
+const PROTO = "__proto__";
+const PROTO_HASH = hashFolded(PROTO);
+
+/** Objects of the server's whose keys we read; it is walked through these, and over everything else. */
+const READ_LENIENTLY: readonly boolean[] = Object.values(Place).map((place) =>
+  place === Place.envelope || place === Place.params || place === Place.result || place === Place.error
+);
 
 export class StrictScanner {
   readonly #lexer = new JsonLexer();
+  readonly #keys = new ObjectKeys(MAX_DEPTH);
   #bytes: Buffer = Buffer.alloc(0);
+  #lineStart = 0;
   #lenient = false;
   #flaw: Flaw | undefined;
   #idCount = 0;
 
   // One entry per open container.
-  readonly #kinds = new Uint8Array(MAX_DEPTH + 2);
-  readonly #places = new Uint8Array(MAX_DEPTH + 2);
-  readonly #slots = new Uint8Array(MAX_DEPTH + 2);
-  readonly #firstKey = new Int32Array(MAX_DEPTH + 2);
-  readonly #keySets: (Set<string> | undefined)[] = new Array(MAX_DEPTH + 2).fill(undefined);
-
-  // Keys of all open objects, innermost last.
-  #keyHash = new Int32Array(256);
-  #keyStart = new Int32Array(256);
-  #keyEnd = new Int32Array(256);
-  #keyText: (string | undefined)[] = [];
-  #keyCount = 0;
+  readonly #isObject = new Uint8Array(MAX_DEPTH + 1);
+  readonly #places = new Uint8Array(MAX_DEPTH + 1);
+  readonly #slots = new Uint8Array(MAX_DEPTH + 1);
 
   readonly #starts = new Int32Array(SLOT_COUNT);
   readonly #ends = new Int32Array(SLOT_COUNT);
-  #unwatchedFolds: (string[] | undefined)[] = [];
-  #argumentKeys: string[] = [];
+  // Slots with an end, so that clearing them costs what was used.
+  readonly #filled = new Uint8Array(SLOT_COUNT);
+  #filledCount = 0;
 
-  /** Whether some number in the line is one that no double holds exactly. */
+  // Where the keys of `params.arguments` stand.
+  #argumentSpans = new Int32Array(64);
+  #argumentCount = 0;
+
+  /**
+   * Whether some number in the line may be one that no double holds exactly. `parseValue` looks at each of them.
+   */
   get inexact(): boolean {
-    return this.#lexer.inexact;
+    return this.#lexer.suspect;
   }
 
-  /** Keys of `params.arguments`, in the order they came. */
+  /** Keys of `params.arguments`, in the order they came. Text is made of them only here. */
   get argumentKeys(): readonly string[] {
-    return this.#argumentKeys;
+    const keys: string[] = [];
+    for (let i = 0; i < this.#argumentCount; i += 2) {
+      keys.push(decodeString(this.#bytes, this.#argumentSpans[i] as number, this.#argumentSpans[i + 1] as number));
+    }
+    return keys;
   }
 
   has(slot: Slot): boolean {
     return (this.#ends[slot] as number) > 0;
   }
 
-  /** First byte of the slot's value. */
+  /** First byte of the slot's value; 0 when absent. */
   start(slot: Slot): number {
-    return this.#starts[slot] as number;
+    return this.has(slot) ? this.#starts[slot] as number : 0;
   }
 
   /** Behind the last byte of the slot's value; 0 when absent. */
@@ -87,36 +126,48 @@ export class StrictScanner {
 
   /** First byte of the slot's value as a character code, which tells its type; 0 when absent. */
   first(slot: Slot): number {
-    return this.has(slot) ? this.#bytes[this.start(slot)] as number : 0;
+    return this.has(slot) ? this.#bytes[this.#starts[slot] as number] as number : 0;
   }
 
   /** The value of a slot that holds a string; undefined when absent or of another type. */
   text(slot: Slot): string | undefined {
-    if (this.first(slot) !== 0x22) return undefined;
+    if (this.first(slot) !== QUOTE) return undefined;
     return decodeString(this.#bytes, this.start(slot) + 1, this.end(slot) - 1);
   }
 
-  /** The message's id; undefined when absent, `invalid` when it is neither a string nor a safe integer. */
+  /** An id; undefined when absent, and when it is neither a string of fair length nor a safe integer. */
   id(slot: typeof Slot.id | typeof Slot.requestId): string | number | undefined {
     const first = this.first(slot);
-    if (first === 0x22) return this.text(slot);
-    if (first === 0) return undefined;
+    if (first === 0 || this.end(slot) - this.start(slot) > MAX_ID_BYTES) return undefined;
+    if (first === QUOTE) return this.text(slot);
     const small = smallNumber(this.#bytes, this.start(slot), this.end(slot));
     return small >= 0 ? small : safeInteger(ascii(this.#bytes, this.start(slot), this.end(slot)));
   }
 
   /** The id as it may be put into an answer: what the line says, if it says exactly one valid id. */
   answerId(): string {
-    if (this.#idCount !== 1 || this.id(Slot.id) === undefined) return "null";
-    const id = this.id(Slot.id);
-    return typeof id === "string" ? JSON.stringify(id) : String(id);
+    if (this.#broken) return this.#foundId();
+    const id = this.#idCount === 1 ? this.id(Slot.id) : undefined;
+    if (id === undefined) return "null";
+    if (typeof id === "number") return String(id);
+    return isUtf8(this.#bytes.subarray(this.start(Slot.id), this.end(Slot.id))) ? JSON.stringify(id) : "null";
+  }
+
+  // Whether the walk ended before the line did.
+  #broken = false;
+
+  /** SDKs write the id last: a line that is broken before it still says which request waits for an answer. */
+  #foundId(): string {
+    const finder = new IdFinder();
+    finder.push(this.#bytes.subarray(this.#lineStart, this.#lexer.end));
+    return finder.answerId();
   }
 
   /**
    * Scans `bytes[start..end)`, which holds a whole line with or without its newline.
    *
-   * @returns The first flaw, or undefined for a message that is sound. After a flaw other than `syntax` the rest was
-   * still read, so that `answerId` can name the request.
+   * @returns The first flaw, or undefined for a message that is sound. The rest is still read after it, as far as it
+   * can be, so that `answerId` can name the request.
    */
   scan(bytes: Buffer, start: number, end: number): Flaw | undefined {
     this.#lenient = false;
@@ -134,253 +185,271 @@ export class StrictScanner {
 
   #scan(bytes: Buffer, start: number, end: number): Flaw | undefined {
     while (end > start && isSpace(bytes[end - 1] as number)) end--;
-    this.#reset(bytes, end);
-    let pos = start;
-    while (pos < end && isSpace(bytes[pos] as number)) pos++;
-    if (pos < end) this.#walk(pos);
-    else this.#note("syntax");
-    if (this.#lexer.nonAscii && !this.#lenient && this.#flaw !== "syntax" && !isUtf8(bytes.subarray(start, end))) this.#flaw = "utf8";
+    while (start < end && isSpace(bytes[start] as number)) start++;
+    this.#reset(bytes, start, end);
+    this.#walk(start, end);
+    if (this.#lexer.nonAscii && !this.#lenient && !this.#broken && !isUtf8(bytes.subarray(start, end))) {
+      this.#flaw = "utf8";
+    }
     this.#flaw ??= this.#checkEnvelope();
     return this.#flaw;
   }
 
-  #reset(bytes: Buffer, end: number): void {
+  #reset(bytes: Buffer, start: number, end: number): void {
     const lexer = this.#lexer;
     lexer.bytes = bytes;
     lexer.end = end;
     lexer.nonAscii = false;
-    lexer.inexact = false;
-    lexer.loneSurrogate = false;
+    lexer.suspect = false;
+    this.#keys.reset(bytes);
     this.#bytes = bytes;
+    this.#lineStart = start;
     this.#flaw = undefined;
+    this.#broken = false;
     this.#idCount = 0;
-    this.#keyCount = 0;
-    this.#ends.fill(0);
-    if (this.#unwatchedFolds.length > 0) this.#unwatchedFolds = [];
-    if (this.#argumentKeys.length > 0) this.#argumentKeys = [];
+    this.#clearSlots();
+  }
+
+  #clearSlots(): void {
+    while (this.#filledCount > 0) this.#ends[this.#filled[--this.#filledCount] as number] = 0;
+    this.#argumentCount = 0;
+    if (this.#argumentSpans.length > SPANS_KEPT) this.#argumentSpans = new Int32Array(64);
+  }
+
+  #fill(slot: number, end: number): void {
+    if (this.#ends[slot] === 0) this.#filled[this.#filledCount++] = slot;
+    this.#ends[slot] = end;
   }
 
   #note(flaw: Flaw): void {
     this.#flaw ??= flaw;
   }
 
-  #walk(pos: number): void {
-    const first = this.#bytes[pos] as number;
-    if (first === 0xef || first === 0xfe || first === 0xff) return this.#note("bom");
-    if (first === 0x5b) return this.#note("batch");
-    const after = this.#value(pos);
-    if (first !== 0x7b && after >= 0) return this.#note("not-an-object");
-    if (after < 0) this.#flaw = this.#flaw === "depth" ? "depth" : "syntax";
-    else if (after < this.#lexer.end) this.#note("trailing");
+  #walk(start: number, end: number): void {
+    const first = start < end ? this.#bytes[start] as number : 0;
+    if (first === 0xef || first === 0xfe || first === 0xff) return this.#break("bom");
+    if (first === ARRAY) return this.#break("batch");
+    if (this.#lenient && this.#hasReturn(start, end)) this.#note("trailing");
+    const after = this.#value(start);
+    if (after < 0) this.#break(this.#whyBroken(start, end));
+    else if (first !== OBJECT) this.#note("not-an-object");
+    else if (after < end) this.#note("trailing");
   }
+
+  #whyBroken(start: number, end: number): Flaw {
+    if (this.#flaw === "depth") return "depth";
+    return this.#bytes.subarray(start, end).includes(RETURN) ? "trailing" : "syntax";
+  }
+
+  #break(flaw: Flaw): void {
+    this.#broken = true;
+    this.#flaw = flaw;
+    this.#clearSlots();
+  }
+
+  // The first carriage return behind a position of a buffer: lines come in order, so each is searched once.
+  #returnOf: Buffer | undefined;
+  #returnFrom = 0;
+  #returnAt = 0;
+
+  /**
+   * Python, Java, C# and node's readline end a line at a bare carriage return, JSON takes it for a blank: they would
+   * read a message in the middle of what we take for one. In a line that is walked through, `#blanks` sees to it.
+   */
+  #hasReturn(start: number, end: number): boolean {
+    if (this.#returnOf !== this.#bytes || start < this.#returnFrom || start > this.#returnAt) {
+      const found = this.#bytes.indexOf(RETURN, start);
+      this.#returnOf = this.#bytes;
+      this.#returnFrom = start;
+      this.#returnAt = found < 0 ? Infinity : found;
+    }
+    return this.#returnAt < end;
+  }
+
+  // What is known of the value at hand, from the key before it.
+  #slot: number = Slot.none;
+  #place: Place = Place.free;
 
   /** Walks one value without recursion. @returns The position behind it and the blanks after it, or -1. */
   #value(pos: number): number {
-    const lexer = this.#lexer;
-    const { bytes, end } = lexer;
+    const { bytes, end } = this.#lexer;
     let depth = 0;
-    let slot: number = Slot.none;
-    let place: Place = Place.envelope;
+    this.#slot = Slot.none;
+    this.#place = Place.envelope;
     for (;;) {
-      // At the first byte of a value.
-      let c = bytes[pos] as number;
       if (pos >= end) return -1;
-      if (slot !== Slot.none) this.#starts[slot] = pos;
-      if (this.#lenient && (c === 0x5b || (c === 0x7b && place === Place.free))) {
-        pos = lexer.skipContainer(pos);
-        if (pos < 0) return -1;
-        if (slot !== Slot.none) this.#ends[slot] = pos;
-        pos = this.#blanks(pos);
-      } else if (c === 0x7b || c === 0x5b) {
-        if (++depth > MAX_DEPTH) {
-          this.#note("depth");
-          return -1;
-        }
-        this.#kinds[depth] = c === 0x7b ? enum0.object : enum0.array;
-        this.#slots[depth] = slot;
-        this.#places[depth] = c === 0x7b ? place : Place.free;
-        this.#firstKey[depth] = this.#keyCount;
-        this.#keySets[depth] = undefined;
-        pos = this.#blanks(pos + 1);
-        if (bytes[pos] === c + 2) {
-          pos = this.#blanks(this.#close(depth--, pos + 1));
-        } else if (c === 0x7b) {
-          pos = this.#key(pos, depth);
-          if (pos < 0) return -1;
-          slot = this.#slot;
-          place = this.#placeOfValue;
-          continue;
-        } else {
-          slot = Slot.none;
-          place = Place.free;
-          continue;
-        }
-      } else {
-        pos = this.#scalar(c, pos, depth === 0 ? Place.free : this.#places[depth] as Place);
-        if (pos < 0) return -1;
-        if (slot !== Slot.none) this.#ends[slot] = pos;
-        pos = this.#blanks(pos);
-      }
-      // Behind a value.
-      for (;;) {
-        if (depth === 0) return pos;
-        c = bytes[pos] as number;
+      const c = bytes[pos] as number;
+      if (this.#slot !== Slot.none) this.#starts[this.#slot] = pos;
+      if (c !== OBJECT && c !== ARRAY) pos = this.#scalar(c, pos, depth);
+      else if (this.#isSkipped(c, depth)) pos = this.#skip(pos);
+      else {
+        pos = this.#open(c, pos, ++depth);
         if (pos >= end) return -1;
-        if (c === 0x2c) {
-          pos = this.#blanks(pos + 1);
-          if (this.#kinds[depth] === enum0.object) {
-            pos = this.#key(pos, depth);
-            if (pos < 0) return -1;
-            slot = this.#slot;
-            place = this.#placeOfValue;
-          } else {
-            slot = Slot.none;
-            place = Place.free;
-          }
-          break;
+        // `{` and `}`, `[` and `]`, are two apart.
+        if (bytes[pos] !== c + 2) {
+          if (c === OBJECT) pos = this.#key(pos, depth);
+          if (pos < 0) return -1;
+          continue;
         }
-        if (c !== (this.#kinds[depth] === enum0.object ? 0x7d : 0x5d)) return -1;
-        pos = this.#blanks(this.#close(depth--, pos + 1));
+        pos = this.#close(depth--, pos + 1);
+      }
+      if (pos < 0) return -1;
+      // Behind a value: everything that ends here, then a comma or the end of the line.
+      for (;;) {
+        if (pos < end && (bytes[pos] as number) <= SPACE) pos = this.#blanks(pos);
+        if (depth === 0) return pos;
+        if (pos >= end) return -1;
+        if (bytes[pos] === COMMA) break;
+        if (bytes[pos] !== (this.#isObject[depth] === 1 ? 0x7d : 0x5d)) return -1;
+        pos = this.#close(depth--, pos + 1);
+      }
+      pos = this.#blanks(pos + 1);
+      if (this.#isObject[depth] === 1) {
+        pos = this.#key(pos, depth);
+        if (pos < 0) return -1;
       }
     }
+  }
+
+  #isSkipped(c: number, depth: number): boolean {
+    if (depth < MAX_DEPTH && !this.#lenient) return false;
+    if (depth < MAX_DEPTH && c === OBJECT && READ_LENIENTLY[this.#place] === true) return false;
+    if (depth === MAX_DEPTH) this.#note("depth");
+    return true;
+  }
+
+  #skip(pos: number): number {
+    const after = this.#lexer.skipContainer(pos);
+    if (after >= 0 && this.#slot !== Slot.none) this.#fill(this.#slot, after);
+    return after;
+  }
+
+  /** Goes into a container. @returns The position of the first byte in it. */
+  #open(c: number, pos: number, depth: number): number {
+    const isObject = c === OBJECT;
+    this.#isObject[depth] = isObject ? 1 : 0;
+    this.#slots[depth] = this.#slot;
+    this.#places[depth] = isObject ? this.#place : Place.free;
+    if (isObject) this.#keys.open(depth);
+    else {
+      this.#slot = Slot.none;
+      this.#place = Place.free;
+    }
+    return this.#blanks(pos + 1);
   }
 
   #close(depth: number, pos: number): number {
     const slot = this.#slots[depth] as number;
-    if (slot !== Slot.none) this.#ends[slot] = pos;
-    this.#keyCount = this.#firstKey[depth] as number;
+    if (slot !== Slot.none) this.#fill(slot, pos);
+    if (this.#isObject[depth] === 1) this.#keys.close(depth);
+    // In an array the next element has no key that would say this.
+    this.#slot = Slot.none;
+    this.#place = Place.free;
     return pos;
   }
 
+  /** A carriage return is none to us: see `#hasReturn`. */
   #blanks(pos: number): number {
     const { bytes, end } = this.#lexer;
-    while (pos < end && isSpace(bytes[pos] as number)) pos++;
+    while (pos < end && (bytes[pos] === SPACE || bytes[pos] === TAB)) pos++;
     return pos;
   }
 
-  #scalar(c: number, pos: number, place: Place): number {
+  #scalar(c: number, pos: number, depth: number): number {
     const lexer = this.#lexer;
-    if (c === 0x22) {
+    if (c === QUOTE) {
       lexer.loneSurrogate = false;
-      const close = lexer.skipString(pos + 1);
-      if (close < 0) return -1;
+      pos = lexer.string(pos + 1) + 1;
+      if (pos === 0) return -1;
       // Parsers differ in what they make of half a pair; where we read the text, there must be none.
-      if (lexer.loneSurrogate && place !== Place.free && place !== Place.arguments) this.#note("surrogate");
-      return close + 1;
+      if (lexer.loneSurrogate && this.#isRead(depth)) this.#note("surrogate");
+    } else {
+      pos = c < 0x61 ? lexer.number(pos) : lexer.literal(pos);
+      if (pos < 0) return -1;
     }
-    if (c === 0x2d || (c >= 0x30 && c <= 0x39)) return lexer.number(pos);
-    return literalEnd(lexer.bytes, pos, lexer.end);
+    if (this.#slot !== Slot.none) this.#fill(this.#slot, pos);
+    return pos;
   }
 
-  // What `#key` found out about the member whose value comes next.
-  #slot: number = Slot.none;
-  #placeOfValue: Place = Place.free;
+  #isRead(depth: number): boolean {
+    return this.#slot !== Slot.none || (depth > 0 && this.#places[depth] === Place.envelope);
+  }
 
   /** Reads `"key" :`. @returns The position of the value, or -1. */
   #key(pos: number, depth: number): number {
     const lexer = this.#lexer;
-    if (pos >= lexer.end || lexer.bytes[pos] !== 0x22) return -1;
+    const { bytes, end } = lexer;
+    if (pos >= end || bytes[pos] !== QUOTE) return -1;
     lexer.loneSurrogate = false;
-    const close = lexer.string(pos + 1);
+    const close = lexer.key(pos + 1);
     if (close < 0) return -1;
-    if (lexer.loneSurrogate) this.#note("surrogate");
-    this.#record(depth, pos + 1, close);
-    pos = this.#blanks(close + 1);
-    if (pos >= lexer.end || lexer.bytes[pos] !== 0x3a) return -1;
-    return this.#blanks(pos + 1);
+    this.#slot = Slot.none;
+    this.#place = Place.free;
+    if (lexer.plain) this.#plainKey(this.#places[depth] as Place, depth, pos + 1, close);
+    else this.#spelledKey(this.#places[depth] as Place, depth, pos + 1, close);
+    pos = close + 1;
+    if (pos < end && (bytes[pos] as number) <= SPACE) pos = this.#blanks(pos);
+    if (pos >= end || bytes[pos] !== COLON) return -1;
+    pos++;
+    return pos < end && (bytes[pos] as number) <= SPACE ? this.#blanks(pos) : pos;
   }
 
-  #record(depth: number, start: number, end: number): void {
-    const lexer = this.#lexer;
-    const { hash, escaped } = lexer;
-    const place = this.#places[depth] as Place;
-    // A key spelled with escapes is compared by what it says; no honest client escapes the keys we read.
-    const text = escaped ? decodeString(lexer.bytes, start, end) : undefined;
-    this.#slot = Slot.none;
-    this.#placeOfValue = Place.free;
-    const slot = escaped || place === Place.free ? -1 : watchedSlot(place, hash, lexer.bytes, start, end);
-    if (this.#lenient && slot < 0 && place !== Place.envelope) {
-      if (text !== undefined && foldsToWatched(place, foldKey(text))) this.#note("folded-key");
-      return;
+  /** A key whose bytes are its text. */
+  #plainKey(place: Place, depth: number, start: number, end: number): void {
+    const { bytes, hash } = this.#lexer;
+    if (end - start === PROTO.length && hash === PROTO_HASH && ascii(bytes, start, end) === PROTO) this.#note("proto-key");
+    const slot = place === Place.free ? NOT_WATCHED : watchedSlot(place, hash, bytes, start, end);
+    if (slot === LOOK_ALIKE) this.#note("folded-key");
+    // What the server says twice, and nobody here reads, is the client's to judge.
+    if (this.#lenient && slot === NOT_WATCHED && place !== Place.envelope) return;
+    const clash = this.#keys.add(depth, hash, start, end, undefined, place !== Place.free);
+    if (clash !== undefined) this.#note(clash);
+    if (place === Place.arguments) this.#argument(start, end);
+    if (slot >= 0) this.#expect(slot);
+  }
+
+  /**
+   * A key with escapes, or beyond ASCII: compared by what it says. No honest client spells a key that we read like
+   * this, so that one is refused and its slot is left empty.
+   */
+  #spelledKey(place: Place, depth: number, start: number, end: number): void {
+    const text = decodeString(this.#bytes, start, end);
+    if (this.#lexer.loneSurrogate) this.#note("surrogate");
+    if (text === PROTO) this.#note("proto-key");
+    const folded = foldKey(text);
+    if (place !== Place.free) {
+      if (text.includes("\0") || foldsToWatched(place, folded)) this.#note("folded-key");
+      if (place === Place.envelope && folded === "id") this.#idCount++;
+      if (place === Place.arguments) this.#argument(start, end);
     }
-    if (this.#isProto(start, end, text)) this.#note("proto-key");
-    if (this.#isDuplicate(depth, hash, start, end, text)) this.#note("duplicate-key");
-    if (place === Place.free) return;
-    if (slot < 0) return this.#checkFold(place, text ?? decodeString(lexer.bytes, start, end));
+    if (this.#lenient && place !== Place.envelope) return;
+    const clash = this.#keys.add(depth, hashFolded(folded), start, end, text, place !== Place.free);
+    if (clash !== undefined) this.#note(clash);
+  }
+
+  /** The value that comes next is one that we read. */
+  #expect(slot: number): void {
     this.#slot = slot;
-    this.#placeOfValue = placeOfSlot(slot);
+    this.#place = placeOfSlot(slot);
     if (slot === Slot.id) this.#idCount++;
   }
 
-  /** Copying such a key with `Object.assign` sets a prototype, and a server may then read `name` from that. */
-  #isProto(start: number, end: number, text: string | undefined): boolean {
-    if (text !== undefined) return text === "__proto__";
-    return end - start === 9 && this.#bytes[start] === 0x5f && ascii(this.#bytes, start, end) === "__proto__";
-  }
-
-  #checkFold(place: Place, key: string): void {
-    const folded = foldKey(key);
-    if (place === Place.arguments) this.#argumentKeys.push(key);
-    const siblings = this.#unwatchedFolds[place] ??= [];
-    // `key` itself may be a watched key that was spelled with escapes: refused too, its slot was not recorded.
-    if (foldsToWatched(place, folded) || siblings.includes(folded) || key.includes("\0")) this.#note("folded-key");
-    else siblings.push(folded);
-  }
-
-  #isDuplicate(depth: number, hash: number, start: number, end: number, text: string | undefined): boolean {
-    const from = this.#firstKey[depth] as number;
-    const set = this.#keySets[depth];
-    if (set !== undefined) {
-      const key = text ?? decodeString(this.#bytes, start, end);
-      if (set.has(key)) return true;
-      set.add(key);
-      return false;
+  #argument(start: number, end: number): void {
+    const count = this.#argumentCount;
+    if (count === this.#argumentSpans.length) {
+      const larger = new Int32Array(count * 2);
+      larger.set(this.#argumentSpans);
+      this.#argumentSpans = larger;
     }
-    for (let i = from; i < this.#keyCount; i++) {
-      if (text !== undefined || this.#keyText[i] !== undefined) {
-        if (this.#textOfKey(i) === (text ?? decodeString(this.#bytes, start, end))) return true;
-      } else if (this.#keyHash[i] === hash && this.#sameBytes(i, start, end)) return true;
-    }
-    this.#push(hash, start, end, text);
-    if (this.#keyCount - from > FEW_KEYS) this.#useSet(depth, from);
-    return false;
-  }
-
-  #useSet(depth: number, from: number): void {
-    const set = new Set<string>();
-    for (let i = from; i < this.#keyCount; i++) set.add(this.#textOfKey(i));
-    this.#keySets[depth] = set;
-    this.#keyCount = from;
-  }
-
-  #textOfKey(i: number): string {
-    return this.#keyText[i] ?? decodeString(this.#bytes, this.#keyStart[i] as number, this.#keyEnd[i] as number);
-  }
-
-  #sameBytes(i: number, start: number, end: number): boolean {
-    const other = this.#keyStart[i] as number;
-    if ((this.#keyEnd[i] as number) - other !== end - start) return false;
-    for (let k = 0; k < end - start; k++) if (this.#bytes[other + k] !== this.#bytes[start + k]) return false;
-    return true;
-  }
-
-  #push(hash: number, start: number, end: number, text: string | undefined): void {
-    const i = this.#keyCount++;
-    if (i >= this.#keyHash.length) {
-      this.#keyHash = grown(this.#keyHash);
-      this.#keyStart = grown(this.#keyStart);
-      this.#keyEnd = grown(this.#keyEnd);
-    }
-    this.#keyHash[i] = hash;
-    this.#keyStart[i] = start;
-    this.#keyEnd[i] = end;
-    this.#keyText[i] = text;
+    this.#argumentSpans[count] = start;
+    this.#argumentSpans[count + 1] = end;
+    this.#argumentCount = count + 2;
   }
 
   #saysTwo(): boolean {
     const at = this.start(Slot.jsonrpc);
-    const { bytes } = this.#lexer;
-    return this.end(Slot.jsonrpc) - at === 5 && bytes[at] === 0x22 && bytes[at + 1] === 0x32 &&
+    const bytes = this.#bytes;
+    return this.end(Slot.jsonrpc) - at === 5 && bytes[at] === QUOTE && bytes[at + 1] === 0x32 &&
       bytes[at + 2] === 0x2e && bytes[at + 3] === 0x30;
   }
 
@@ -390,37 +459,18 @@ export class StrictScanner {
     if (this.has(Slot.id) && this.id(Slot.id) === undefined) return "id";
     const answers = Number(this.has(Slot.result)) + Number(this.has(Slot.error));
     if (this.has(Slot.method)) {
-      if (this.first(Slot.method) !== 0x22) return "method";
+      if (this.first(Slot.method) !== QUOTE) return "method";
+      if (this.end(Slot.method) - this.start(Slot.method) > MAX_METHOD_BYTES) return "method";
       if (answers > 0) return "shape";
-      if (this.has(Slot.params) && this.first(Slot.params) !== 0x7b) return "params";
+      if (this.has(Slot.params) && this.first(Slot.params) !== OBJECT) return "params";
       return undefined;
     }
     return answers === 1 && this.has(Slot.id) && !this.has(Slot.params) ? undefined : "shape";
   }
 }
 
-function grown(array: Int32Array): Int32Array<ArrayBuffer> {
-  const larger = new Int32Array(array.length * 2);
-  larger.set(array);
-  return larger;
-}
-
 function isSpace(c: number): boolean {
-  return c === 0x20 || c === 0x0a || c === 0x0d || c === 0x09;
-}
-
-/** @returns The position behind `true`, `false` or `null`, or -1. */
-function literalEnd(bytes: Uint8Array, pos: number, end: number): number {
-  const word = bytes[pos] === 0x74 ? "true" : bytes[pos] === 0x66 ? "false" : bytes[pos] === 0x6e ? "null" : "";
-  if (word === "" || pos + word.length > end) return -1;
-  for (let i = 1; i < word.length; i++) if (bytes[pos + i] !== word.charCodeAt(i)) return -1;
-  return pos + word.length;
-}
-
-/** The text of a string literal between its quotes. */
-export function decodeString(bytes: Buffer, start: number, end: number): string {
-  const raw = bytes.toString("utf8", start, end);
-  return raw.includes("\\") ? JSON.parse(`"${raw}"`) as string : raw;
+  return c === SPACE || c === 0x0a || c === RETURN || c === TAB;
 }
 
 /** The number that `bytes[start..end)` spells, when it is short and plain; -1 otherwise. */
