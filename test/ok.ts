@@ -26,7 +26,8 @@ const CHECKS: readonly Check[] = [
   { name: "format", command: [deno, "fmt", "--check"] },
   { name: "types", command: bin("typescript/bin/tsc", "-p", ".") },
   { name: "lint", command: bin("oxlint/bin/oxlint", "--format=unix", "--disable-nested-config") },
-  { name: "deno check", command: [deno, "check", "--quiet", ...SOURCES] },
+  // What is run from source on Deno; it does not find the SDK's types, which tests and examples import.
+  { name: "deno check", command: [deno, "check", "--quiet", "sidecar", "policy", "wrappers"] },
   { name: "deno lint", command: [deno, "lint", "--quiet", ...SOURCES] },
   { name: "docs", command: [deno, "doc", "--lint", "sidecar/mod.ts", "policy/mod.ts"], judge: judgeDocLint },
   { name: "dead code", command: bin("knip/bin/knip.js", "--no-progress") },

@@ -51,7 +51,6 @@ const BAD: readonly [rule: string, text: string][] = [
   ],
   ["typescript(no-explicit-any)", "export const f = (x: any) => x;\n"],
   ["typescript(consistent-type-imports)", 'import { Layer } from "./layer.ts";\nexport type A = Layer;\n'],
-  ["eslint(no-console)", "console.log(1);\n"],
   ["eslint(no-eval)", "export const f = (x: string) => eval(x);\n"],
   ["eslint(eqeqeq)", "export const f = (x: string) => x == 'a';\n"],
 ];
@@ -69,6 +68,14 @@ rules("import(no-cycle) fires", async () => {
     "sidecar/gate/b.ts": 'import { a } from "./a.ts";\nexport const b = (): number => a();\n',
   });
   assert.equal(found.map((it) => it.code), ["import(no-cycle)", "import(no-cycle)"]);
+});
+
+rules("eslint(no-console) fires in the sources: stdout belongs to the protocol", async () => {
+  const found = await lint({
+    "sidecar/gate/bad.ts": "console.log(1);\n",
+    "test/gate/good.ts": "console.log(1);\n",
+  });
+  assert.equal(found.map((it) => [it.code, it.filename]), [["eslint(no-console)", "sidecar/gate/bad.ts"]]);
 });
 
 rules("good code has no findings", async () => {
