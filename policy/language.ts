@@ -158,7 +158,11 @@ const SERVER = map("'server'", {
       "'server.env'",
       {
         preset: { doc: "What such a launcher needs", shape: choice("npx", "uvx", "docker") },
-        pass: { doc: "Variables handed on as they are; the default is HOME LANG LC_* LOGNAME PATH SHELL TERM TMPDIR TZ USER", shape: list(text("variable")) },
+        pass: {
+          doc:
+            "Variables handed on as they are; the default is HOME LANG LC_* LOGNAME PATH SHELL TERM TMPDIR TZ USER",
+          shape: list(text("variable")),
+        },
         set: {
           doc: "Variables with their values",
           shape: { kind: "record", key: "variable", of: text("any", "plain") },

@@ -41,7 +41,7 @@ function explainRule(file: string, rule: Rule, tool: string, args: Args | undefi
 
 function because(rule: Rule, args: Args | undefined, outcome: Verdict): string {
   if (rule.args === undefined) return "It names this tool and does not look at arguments";
-  const value: Args = args ?? {};
+  const value: Args = args === undefined ? {} : args;
   if (!isContainer(value) || Array.isArray(value)) return "The arguments are not an object";
   if (rule.args.covers?.(value) === false) return sayUnnamed(rule, value);
   const telling = rule.args.parts.find((part) => part.judge(value) === outcome) ?? rule.args.parts[0]!;

@@ -7,14 +7,7 @@ import { compileSelector, parseSelector, type Selector } from "../match/selector
 import { both, isContainer, type Judge, type Reading, type Verdict } from "../match/verdict.ts";
 import type { Workshop } from "../match/words.ts";
 import { quote } from "../text/report.ts";
-import {
-  field,
-  type MapNode,
-  type Place,
-  type ScalarNode,
-  scalarsOf,
-  textField,
-} from "../text/tree.ts";
+import { field, type MapNode, type Place, type ScalarNode, scalarsOf, textField } from "../text/tree.ts";
 
 export interface Rule {
   readonly name: string;
@@ -183,7 +176,7 @@ const NO_ARGUMENTS: Readonly<Record<string, unknown>> = Object.freeze(Object.cre
 /** What a rule says of a call to a tool that it names. */
 export function judgeRule(rule: Rule, args: Readonly<Record<string, unknown>> | undefined): Verdict {
   if (rule.args === undefined) return "yes";
-  const value = args ?? NO_ARGUMENTS;
+  const value = args === undefined ? NO_ARGUMENTS : args;
   if (!isContainer(value) || Array.isArray(value)) return "unknown";
   if (rule.args.covers?.(value) === false) return "no";
   let verdict: Verdict = "yes";

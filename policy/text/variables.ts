@@ -5,9 +5,9 @@
 import type { Insertion } from "./shape.ts";
 
 /** `$NAME`, `${NAME}`, or `$$` for a plain `$`. Any other `$` (a regex's end, a price) is itself. */
-const REFERENCE = /\$(?:\$|([A-Za-z_][A-Za-z0-9_]*)|\{([^}]*)\})/g;
+const REFERENCE = /\$(?:\$|([A-Za-z_][A-Za-z0-9_]*)|\{([^{}$]*)\})/g;
 /** Where a backslash takes the meaning from what follows it, it does so from `$` too. */
-const ESCAPED = /\\[^]|\$(?:\$|([A-Za-z_][A-Za-z0-9_]*)|\{([A-Za-z_][^}]*)\})/g;
+const ESCAPED = /\\[^]|\$(?:\$|([A-Za-z_][A-Za-z0-9_]*)|\{([A-Za-z_][^{}$]*)\})/g;
 
 export interface Expansion {
   readonly text: string;

@@ -33,7 +33,7 @@ const refusals: readonly Refusal[] = [
   { name: "a second document", text: `${head}---\nmode: observe`, says: /^3:1 A second document/ },
   { name: "a document after the end", text: `${head}...\nmode: observe`, says: /^3:1 A second document/ },
   { name: "a directive", text: `%YAML 1.1\n---\n${head}`, says: /^1:1 Directives/ },
-  { name: "a key given twice", text: `${head}name: other`, says: /^3:1 This key was given before/ },
+  { name: "a key given twice", text: `${head}name: other`, says: /^3:1 Key 'name' was given before/ },
   { name: "a complex key", text: `${head}? [a]\n: b`, says: /^3:1 Keys marked with/ },
   { name: "deep nesting", text: `${head}audit: ${"[".repeat(200)}`, says: /Nested too deeply/ },
   { name: "deep nesting in lines", text: `${head}rules: ${"- ".repeat(5000)}`, says: /Nested too deeply/ },
@@ -41,38 +41,82 @@ const refusals: readonly Refusal[] = [
   { name: "a bidirectional override", text: `${head}# \u202e`, says: /^3:3 Invisible character '\\u{202e}'/ },
   { name: "a byte order mark", text: `\ufeff${head}`, says: /^1:1 Invisible character/ },
   { name: "a NUL", text: `${head}\0`, says: /Invisible character/ },
-  { name: "a NUL by escape", text: `${head}server: {command: ["a\\0b"]}`, says: /'a\\u\{0\}b' must be a text without NUL/ },
+  {
+    name: "a NUL by escape",
+    text: `${head}server: {command: ["a\\0b"]}`,
+    says: /'a\\u\{0\}b' must be a text without NUL/,
+  },
   { name: "an inexact number", text: matcher("{min: 9007199254740993}"), says: /cannot be held exactly/ },
   { name: "infinity", text: matcher("{max: .inf}"), says: /cannot be held exactly/ },
 
   // Words.
   { name: "an unknown key", text: `${head}rule: []`, says: /^3:1 Unknown key 'rule' in the policy/ },
-  { name: "a key named __proto__", text: `${head}__proto__: {mode: observe}`, says: /Unknown key '__proto__'/ },
+  {
+    name: "a key named __proto__",
+    text: `${head}__proto__: {mode: observe}`,
+    says: /Unknown key '__proto__'/,
+  },
   { name: "a key named constructor", text: matcher("{constructor: 1}"), says: /Unknown key 'constructor'/ },
   { name: "an empty value", text: `${head}default:`, says: /'default'/ },
   { name: "no version", text: "name: x", says: /'version' is missing/ },
   { name: "another version", text: "version: 2\nname: x", says: /^1:10 'version': must be 1/ },
-  { name: "a rule without a name", text: withRules("{tools: [a], effect: allow}"), says: /'name' is missing in a rule/ },
+  {
+    name: "a rule without a name",
+    text: withRules("{tools: [a], effect: allow}"),
+    says: /'name' is missing in a rule/,
+  },
   { name: "a rule without an effect", text: withRules("{name: a, tools: [a]}"), says: /'effect' is missing/ },
-  { name: "two rules of one name", text: withRules(...Array(2).fill("{name: a, tools: [a], effect: allow}")), says: /Two rules/ },
-  { name: "a name with a dot, as sections have", text: withRules("{name: a.b, tools: [a], effect: allow}"), says: /'a.b' must be/ },
+  {
+    name: "two rules of one name",
+    text: withRules(...Array(2).fill("{name: a, tools: [a], effect: allow}")),
+    says: /Two rules/,
+  },
+  {
+    name: "a name with a dot, as sections have",
+    text: withRules("{name: a.b, tools: [a], effect: allow}"),
+    says: /'a.b' must be/,
+  },
   { name: "a digest in capitals", text: `${head}server: {files: {./a: ${"A".repeat(64)}}}`, says: /sha256/ },
   { name: "a day that is not", text: `${head}expires: 2026-02-30`, says: /no such day/ },
   { name: "a long grace", text: `${head}server: {stop: {grace: 5m}}`, says: /longer than a minute/ },
   { name: "a relative audit file", text: `${head}audit: {file: x.jsonl}`, says: /not absolute/ },
   { name: "no program", text: `${head}server: {command: []}`, says: /names no program/ },
   { name: "no digest", text: `${head}server: {executable: {sha256: []}}`, says: /nothing could ever start/ },
-  { name: "a method allowed and denied", text: `${head}methods: {allow: [a/b], deny: [a/b]}`, says: /allowed and denied/ },
+  {
+    name: "a method allowed and denied",
+    text: `${head}methods: {allow: [a/b], deny: [a/b]}`,
+    says: /allowed and denied/,
+  },
 
   // Rules that cannot mean anything.
   { name: "no tools", text: withRules("{name: a, tools: [], effect: allow}"), says: /can never match/ },
-  { name: "hide with args", text: withRules("{name: a, tools: [a], effect: hide, args: {b: {equals: 1}}}"), says: /cannot depend on arguments/ },
+  {
+    name: "hide with args",
+    text: withRules("{name: a, tools: [a], effect: hide, args: {b: {equals: 1}}}"),
+    says: /cannot depend on arguments/,
+  },
   { name: "a message of an allow rule", text: rule("message: x"), says: /'message' has no use/ },
   { name: "other_args without args", text: rule("other_args: allow"), says: /'other_args' has no use/ },
-  { name: "other_args in a deny rule", text: denyRule("other_args: allow, args: {a: {equals: 1}}"), says: /no use/ },
-  { name: "some in an allow rule", text: rule("args: {some(a): {equals: 1}}"), says: /'some' cannot be used/ },
-  { name: "every in a deny rule", text: denyRule("args: {every(a): {equals: 1}}"), says: /'every' cannot be used/ },
-  { name: "a wildcard without a word", text: rule('args: {"**": {equals: 1}}'), says: /every\(\*\*\) or some\(\*\*\)/ },
+  {
+    name: "other_args in a deny rule",
+    text: denyRule("other_args: allow, args: {a: {equals: 1}}"),
+    says: /no use/,
+  },
+  {
+    name: "some in an allow rule",
+    text: rule("args: {some(a): {equals: 1}}"),
+    says: /'some' cannot be used/,
+  },
+  {
+    name: "every in a deny rule",
+    text: denyRule("args: {every(a): {equals: 1}}"),
+    says: /'every' cannot be used/,
+  },
+  {
+    name: "a wildcard without a word",
+    text: rule('args: {"**": {equals: 1}}'),
+    says: /every\(\*\*\) or some\(\*\*\)/,
+  },
   { name: "an empty path part", text: rule("args: {a..b: {equals: 1}}"), says: /no empty parts/ },
   { name: "a bad JSON Pointer", text: rule('args: {"/a~2": {equals: 1}}'), says: /'~0' or '~1'/ },
   { name: "empty args", text: rule("args: {}"), says: /'args' is empty/ },
@@ -81,32 +125,102 @@ const refusals: readonly Refusal[] = [
   { name: "an empty any", text: matcher("{any: []}"), says: /'any' is empty/ },
   { name: "min over max", text: matcher("{min: 3, max: 2}"), says: /'min' is larger than 'max'/ },
   { name: "a number and a text", text: matcher("{min: 3, glob: a}"), says: /a number and a text/ },
-  { name: "absent beside another word", text: matcher("{absent: true, equals: 1}"), says: /can never hold together/ },
-  { name: "absent: ok in a deny rule", text: denyRule("args: {a: {absent: ok, equals: 1}}"), says: /belongs into allow rules/ },
+  {
+    name: "absent beside another word",
+    text: matcher("{absent: true, equals: 1}"),
+    says: /can never hold together/,
+  },
+  {
+    name: "absent: ok in a deny rule",
+    text: denyRule("args: {a: {absent: ok, equals: 1}}"),
+    says: /belongs into allow rules/,
+  },
   { name: "not present", text: matcher("{not: {present: true}}"), says: /'not' of 'present'/ },
   { name: "a relative folder", text: matcher("{under: src}"), says: /not absolute/ },
   { name: "a folder with dots", text: matcher("{under: /a/../b}"), says: /it has '\.\.'/ },
-  { name: "a locked folder", text: matcher("{under: /locked/a}"), says: /cannot be resolved/, world: { locked: ["/locked"] } },
-  { name: "a relative exception", text: matcher('{under: {root: /a, except: [".env*"]}}'), says: /can never match/ },
+  {
+    name: "a locked folder",
+    text: matcher("{under: /locked/a}"),
+    says: /cannot be resolved/,
+    world: { locked: ["/locked"] },
+  },
+  {
+    name: "a relative exception",
+    text: matcher('{under: {root: /a, except: [".env*"]}}'),
+    says: /can never match/,
+  },
   { name: "a glob that does not end", text: matcher('{glob: "[a"}'), says: /'\[' without '\]'/ },
-  { name: "a glob that explodes", text: matcher(`{glob: "${"{a,b}".repeat(9)}"}`), says: /too many alternatives/ },
+  {
+    name: "a glob that explodes",
+    text: matcher(`{glob: "${"{a,b}".repeat(9)}"}`),
+    says: /too many alternatives/,
+  },
   { name: "a regex with look-ahead", text: matcher('{regex: "(?=a)b"}'), says: /cannot be read/ },
   { name: "a regex with a back-reference", text: matcher('{regex: "(a)\\\\1"}'), says: /cannot be read/ },
-  { name: "a regex that explodes", text: matcher('{regex: "((a{1000}){1000}){1000}"}'), says: /cannot be read/ },
+  {
+    name: "a regex that explodes",
+    text: matcher('{regex: "((a{1000}){1000}){1000}"}'),
+    says: /cannot be read/,
+  },
   { name: "a host with a port", text: matcher('{host: "a.b:80"}'), says: /is not a host/ },
   { name: "a host with a user", text: matcher('{host: "a@b"}'), says: /is not a host/ },
-  { name: "a resource with dots", text: `${head}resources: {allow: ["demo://a/../b"]}`, says: /can never match/ },
-  { name: "a resource without scheme", text: `${head}resources: {allow: [/a/b]}`, says: /a URI with its scheme/ },
-  { name: "a file resource on a host", text: `${head}resources: {allow: ["file://host/a"]}`, says: /absolute path/ },
+  {
+    name: "a resource with dots",
+    text: `${head}resources: {allow: ["demo://a/../b"]}`,
+    says: /can never match/,
+  },
+  {
+    name: "a resource without scheme",
+    text: `${head}resources: {allow: [/a/b]}`,
+    says: /a URI with its scheme/,
+  },
+  {
+    name: "a file resource on a host",
+    text: `${head}resources: {allow: ["file://host/a"]}`,
+    says: /absolute path/,
+  },
 
   // Variables.
-  { name: "an undefined variable", text: matcher("{equals: $NOPE}"), says: /Variable '\$NOPE' is not defined/ },
-  { name: "a variable of Object", text: matcher("{equals: $constructor}"), says: /'\$constructor' is not defined/ },
-  { name: "a project that is /", text: matcher("{under: $PROJECT}"), says: /holds the whole home/, world: { variables: { PROJECT: "/" } } },
-  { name: "a project that is the home", text: matcher("{under: $PROJECT}"), says: /whole home/, world: { variables: { PROJECT: "/home/me" } } },
-  { name: "a project above the home", text: matcher("{under: $PROJECT}"), says: /whole home/, world: { variables: { PROJECT: "/home" } } },
-  { name: "a project that leads home", text: matcher("{under: $PROJECT}"), says: /whole home/, world: { variables: { PROJECT: "/x" }, links: { "/x": "/home/me" } } },
-  { name: "a variable with a newline", text: matcher("{equals: $X}"), says: /characters/, world: { variables: { X: "a\nb" } } },
+  {
+    name: "an undefined variable",
+    text: matcher("{equals: $NOPE}"),
+    says: /Variable '\$NOPE' is not defined/,
+  },
+  {
+    name: "a variable of Object",
+    text: matcher("{equals: $constructor}"),
+    says: /'\$constructor' is not defined/,
+  },
+  {
+    name: "a project that is /",
+    text: matcher("{under: $PROJECT}"),
+    says: /holds the whole home/,
+    world: { variables: { PROJECT: "/" } },
+  },
+  {
+    name: "a project that is the home",
+    text: matcher("{under: $PROJECT}"),
+    says: /whole home/,
+    world: { variables: { PROJECT: "/home/me" } },
+  },
+  {
+    name: "a project above the home",
+    text: matcher("{under: $PROJECT}"),
+    says: /whole home/,
+    world: { variables: { PROJECT: "/home" } },
+  },
+  {
+    name: "a project that leads home",
+    text: matcher("{under: $PROJECT}"),
+    says: /whole home/,
+    world: { variables: { PROJECT: "/x" }, links: { "/x": "/home/me" } },
+  },
+  {
+    name: "a variable with a newline",
+    text: matcher("{equals: $X}"),
+    says: /characters/,
+    world: { variables: { X: "a\nb" } },
+  },
 ];
 
 for (const { name, text, says, world } of refusals) {
@@ -117,7 +231,9 @@ for (const { name, text, says, world } of refusals) {
 }
 
 const later: readonly (readonly [string, string])[] = [
-  ...["clients", "session", "extends", "pins", "responses", "approvals"].map((key) => [key, `${head}${key}: {}`] as const),
+  ...["clients", "session", "extends", "pins", "responses", "approvals"].map((key) =>
+    [key, `${head}${key}: {}`] as const
+  ),
   ...["clients", "when", "bind", "claim", "approval", "rate"].map((key) => [key, rule(`${key}: x`)] as const),
   ["secrets", `${head}server: {env: {secrets: {A: {file: /x}}}}`],
   ["on-crash", `${head}server: {restart: on-crash}`],
@@ -188,7 +304,10 @@ audit: {file: ~/a.jsonl, durability: group, on_failure: continue, arguments: dig
   assert.equal(server.command, ["node", "./server.js", "/home/me/project"]);
   assert.is(server.cwd, "/home/me/project/sub");
   assert.equal(server.executableDigests, [digest]);
-  assert.equal(Object.entries(server.files), [["/home/me/project/sub/server.js", digest], ["/home/me/x", digest]]);
+  assert.equal(Object.entries(server.files), [["/home/me/project/sub/server.js", digest], [
+    "/home/me/x",
+    digest,
+  ]]);
   assert.equal(Object.entries(server.env.set), [["ROOT", "/home/me/project"], ["__proto__", "x"]]);
   assert.equal([server.env.preset, server.env.pass], ["npx", ["PATH"]]);
   assert.equal([server.stopGraceMs, server.stdio], [500, "pipe"]);
@@ -206,7 +325,9 @@ test("what is not said has a safe default", async () => {
 });
 
 test("a relative path starts from the server's folder", async () => {
-  const rules = withRules("{name: a, tools: [t], effect: allow, args: {p: {under: {root: $PROJECT/sub, relative: ok}}}}");
+  const rules = withRules(
+    "{name: a, tools: [t], effect: allow, args: {p: {under: {root: $PROJECT/sub, relative: ok}}}}",
+  );
   const ask = { kind: "tool", name: "t", args: { p: "a" } } as const;
   assert.is((await load(rules)).decide(ask).effect, "deny");
   assert.is((await load(`${rules}server: {cwd: sub}\n`)).decide(ask).effect, "allow");
@@ -242,7 +363,10 @@ test("YAML and RE2 are loaded only when they are needed", () => {
   for (const file of readdirSync(folder, { recursive: true, encoding: "utf8" })) {
     if (!file.endsWith(".ts")) continue;
     const source = readFileSync(new URL(file, folder), "utf8");
-    const statics = Array.from(source.matchAll(/^(?:import|export)\s[^;]*?from\s+"([^"]+)"/gm), (match) => match[1]!);
+    const statics = Array.from(
+      source.matchAll(/^(?:import|export)\s[^;]*?from\s+"([^"]+)"/gm),
+      (match) => match[1]!,
+    );
     for (const name of statics) {
       if (file !== "parse.ts") assert.ok(name.startsWith("."), `${file} imports ${name}`);
       assert.not.match(name, /re2js/);

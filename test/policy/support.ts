@@ -29,7 +29,9 @@ export function makeContext(world: World = {}): PolicyContext {
 
 export async function load(text: string, world?: World): Promise<Policy> {
   const { policy, problems } = await loadPolicy(text, "test.yaml", makeContext(world));
-  if (policy === undefined) throw new Error(`The policy has errors: ${JSON.stringify(problems, undefined, 2)}`);
+  if (policy === undefined) {
+    throw new Error(`The policy has errors: ${JSON.stringify(problems, undefined, 2)}`);
+  }
   return policy;
 }
 

@@ -27,7 +27,9 @@ interface Vector {
 
 const folder = new URL("./vectors/", import.meta.url);
 for (const file of readdirSync(folder).sort()) {
-  const { story, policy: text, requests, ...world } = parse(readFileSync(new URL(file, folder), "utf8")) as Story;
+  const { story, policy: text, requests, ...world } = parse(
+    readFileSync(new URL(file, folder), "utf8"),
+  ) as Story;
   const test = suite(`${file}: ${story}`);
   const titles = new Set<string>();
   for (const vector of requests) {
