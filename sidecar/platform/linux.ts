@@ -1,6 +1,7 @@
 /**
  * Linux: credentials by SO_PEERCRED and SO_PEERPIDFD, processes by pidfd (unix(7), socket(7), pidfd_open(2)).
  */
+import { constants } from "node:fs";
 import { GuardError } from "../model/errors.ts";
 import { absent, type Credentials, type Fact, known } from "../model/evidence.ts";
 import { describeDescriptor } from "./descriptor.ts";
@@ -23,6 +24,7 @@ export function openLinux(): Platform {
     openStream,
     socketPair,
     pipe,
+    reopenForWriting,
     closeDescriptor: (fd) => void calls().close(fd),
     unreadBytes,
   };
@@ -81,6 +83,12 @@ function socketPair(): readonly [number, number] {
   const pair = calls().socketPair();
   if (pair !== undefined) return pair;
   throw new GuardError("ERR_PLATFORM_UNSUPPORTED", `Cannot make a socket pair: ${calls().errno()}`);
+}
+
+/** Not by `node:fs`: Deno makes no stream of a descriptor that its `fs` has opened. */
+function reopenForWriting(fd: number): number | undefined {
+  const reopened = calls().open(`/proc/self/fd/${fd}`, constants.O_WRONLY | constants.O_NONBLOCK);
+  return reopened < 0 ? undefined : reopened;
 }
 
 function pipe(): readonly [number, number] {

@@ -30,6 +30,11 @@ export interface Platform {
   socketPair(): readonly [number, number];
   /** A pipe, close-on-exec: the end to read, the end to write. Any process of the user can open either by /proc. */
   pipe(): readonly [number, number];
+  /**
+   * A pipe of ours opened once more for writing: O_NONBLOCK on it is then not shared with whoever else holds the first.
+   * Undefined for what cannot be opened again, such as a socket.
+   */
+  reopenForWriting(fd: number): number | undefined;
   closeDescriptor(fd: number): void;
   /** Bytes written to this socket that the other end has not read yet; undefined when the kernel cannot tell. */
   unreadBytes(fd: number): number | undefined;

@@ -13,6 +13,7 @@ export function openUnsupported(): Platform {
     openStream: () => refuse("open a stream"),
     socketPair: () => refuse("make a socket pair"),
     pipe: () => refuse("make a pipe"),
+    reopenForWriting: () => refuse("reopen a descriptor"),
     closeDescriptor: () => refuse("close a descriptor"),
     unreadBytes: () => refuse("count unread bytes"),
   };

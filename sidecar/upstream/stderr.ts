@@ -5,7 +5,6 @@
  * slowed down by whoever reads ours, as it would be without a guard. Control characters pass as they are: the terminal
  * sees what it would see without us. Lines are not collected; a partial line goes on at once.
  */
-import { constants, openSync } from "node:fs";
 import type { ByteStream, Platform } from "../platform/platform.ts";
 
 export interface ForwardedStderr {
@@ -98,12 +97,7 @@ function streamSink(stream: ByteStream): Sink {
 function openStream(platform: Platform): ByteStream | undefined {
   const { kind } = platform.describe(2);
   if (kind === "socket") return platform.openStream(2, "write");
-  if (kind !== "pipe") return undefined;
-  try {
-    const fd = openSync("/proc/self/fd/2", constants.O_WRONLY | constants.O_NONBLOCK);
-    return platform.openStream(fd, "write");
-  } catch {
-    // Another user's pipe, or nobody reads it: process.stderr deals with both.
-    return undefined;
-  }
+  // Another user's pipe cannot be opened: process.stderr deals with that, and with terminals and files.
+  const fd = kind === "pipe" ? platform.reopenForWriting(2) : undefined;
+  return fd === undefined ? undefined : platform.openStream(fd, "write");
 }
