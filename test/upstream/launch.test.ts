@@ -81,6 +81,9 @@ test("a server that refuses to start was launched all the same, and exits", asyn
   });
 });
 
+/** Tells our servers from those of other tests that run at the same time. */
+const MARK = `launch-test-${process.pid}`;
+
 const refusals: { name: string; command: readonly string[]; message: RegExp; more?: object }[] = [
   {
     name: "a command that is nowhere",
@@ -102,25 +105,25 @@ const refusals: { name: string; command: readonly string[]; message: RegExp; mor
   { name: "no command at all", command: [], message: /not a file name/ },
   {
     name: "a wrong digest",
-    command: server("echo"),
+    command: server("echo", MARK),
     message: /has the sha256 [0-9a-f]{64}/,
     more: { executableDigests: ["0".repeat(64)] },
   },
   {
     name: "an empty list of digests",
-    command: server("echo"),
+    command: server("echo", MARK),
     message: /has the sha256/,
     more: { executableDigests: [] },
   },
   {
     name: "a wrong digest of a further file",
-    command: server("echo"),
+    command: server("echo", MARK),
     message: /echo\.mjs/,
     more: { files: { [fixture("echo")]: "0".repeat(64) } },
   },
   {
     name: "a further file that is nowhere",
-    command: server("echo"),
+    command: server("echo", MARK),
     message: /ENOENT/,
     more: { files: { "no-such-file": "0".repeat(64) } },
   },
@@ -129,7 +132,7 @@ for (const { name, command, message, more } of refusals) {
   test(`${name} is refused, and nothing runs`, async () => {
     const error = await rejects(launch(command, more), { code: "ERR_UPSTREAM_LAUNCH", message });
     assert.is((error as Error & { publicMessage?: string }).publicMessage, "The server could not be started");
-    assert.equal(processesWith(fixture("echo")), []);
+    assert.equal(processesWith(MARK), []);
   });
 }
 

@@ -4,9 +4,12 @@ import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { startWatchdog } from "../../sidecar/upstream/watchdog.ts";
 import { limited, waitUntil } from "../harness.ts";
-import { fixture, isRunning, platform, processesWith, withGuardLike } from "./support.ts";
+import { isRunning, platform, processesWith, withGuardLike } from "./support.ts";
 
 const test = suite("watchdog");
+
+/** Tells our servers from those of other tests that run at the same time. */
+const MARK = `watchdog-test-${process.pid}`;
 
 function groupOf(pid: number): number {
   const stat = readFileSync(`/proc/${pid}/stat`, "latin1");
@@ -30,7 +33,7 @@ for (const server of ["echo", "ignores-eof", "ignores-sigterm", "floods", "forks
   test(
     `kill -9 of the guard leaves nothing of the server that is '${server}'`,
     limited(30_000, () =>
-      withGuardLike(server, undefined, async (guard) => {
+      withGuardLike(`${server} ${MARK}`, undefined, async (guard) => {
         assert.is(watchdogOf(guard.server).length, 1);
         assert.ok(isRunning(guard.server));
         process.kill(guard.pid, "SIGKILL");
@@ -38,7 +41,7 @@ for (const server of ["echo", "ignores-eof", "ignores-sigterm", "floods", "forks
         await waitUntil(() => watchdogOf(guard.server).length === 0, 8_000);
         // SIGKILL was sent; dying takes the others a moment too.
         await waitUntil(() => membersOf(guard.server).length === 0);
-        assert.equal(processesWith(fixture(server)), []);
+        assert.equal(processesWith(MARK).filter((pid) => pid !== guard.pid), []);
       })),
   );
 }
