@@ -24,7 +24,7 @@ export async function main(args: readonly string[]): Promise<void> {
       process.exitCode = 2;
       return;
     }
-    const { GuardError } = await import("../sidecar/model/errors.ts");
+    const { GuardError } = await import("../sidecar/mod.ts");
     const code = error instanceof GuardError ? ` [${error.code}]` : "";
     terminal.err(`mcp-guard: ${error instanceof Error ? error.message : String(error)}${code}\n`);
     process.exitCode = 1;

@@ -5,7 +5,7 @@
  * is forwarded as the bytes that came; what does not is answered, recorded, and never reaches the server.
  */
 import type { Buffer } from "node:buffer";
-import { InexactNumber, type PolicyRequest } from "../../policy/mod.ts";
+import { InexactNumber, type PolicyRequest } from "../../policy/decision.ts";
 import { Slot } from "../protocol/keys.ts";
 import { type Era, FROM_PEER, type Method } from "../protocol/methods.ts";
 import { parseValue } from "../relay/json-values.ts";

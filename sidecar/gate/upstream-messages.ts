@@ -5,7 +5,7 @@
  * The envelope must be unambiguous, since we route by it; what lies deeper is the client's to parse and passes as it is
  * unless a rule rewrites it.
  */
-import { Buffer } from "node:buffer";
+import type { Buffer } from "node:buffer";
 import type { ServerFeature } from "../../policy/mod.ts";
 import type { ResultEvent } from "../audit/audit-log.ts";
 import { Slot } from "../protocol/keys.ts";

@@ -1,7 +1,7 @@
 /**
  * The thread that hashes: started when the first digest is asked for, gone soon after the last.
  */
-import { Worker } from "node:worker_threads";
+import type { Worker } from "node:worker_threads";
 
 /**
  * Plain JavaScript in a string, so that it is the same from the bundle, from source on Node (whose worker would not
@@ -75,7 +75,9 @@ export class DigestWorker {
 
   #start(): Worker {
     // No flags and no environment: NODE_OPTIONS and a loader of the main thread have no business in here.
-    const worker = new Worker(SOURCE, { eval: true, env: {}, execArgv: [] });
+    // Loaded when something is hashed: mostly the digests are remembered, and a start does not wait for it.
+    const threads = process.getBuiltinModule("node:worker_threads");
+    const worker = new threads.Worker(SOURCE, { eval: true, env: {}, execArgv: [] });
     worker.on("message", (answer: Answer) => this.#answer(answer));
     worker.on("error", (error: Error) => {
       if (worker === this.#worker) this.#end("EIO", `The hashing thread failed: ${error.message}`);

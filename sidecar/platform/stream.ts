@@ -8,7 +8,6 @@
 import { createReadStream, createWriteStream } from "node:fs";
 import { Socket } from "node:net";
 import type { Duplex, Readable, Writable } from "node:stream";
-import { ReadStream, WriteStream } from "node:tty";
 import type { ByteStream, Descriptor, StreamDirection, StreamEvents } from "./platform.ts";
 
 interface Ends {
@@ -26,6 +25,8 @@ export function openDescriptorStream(
   const writes = direction !== "read";
   if (kind === "socket" || kind === "pipe") return new StreamPair(socketStream(fd, reads, writes));
   if (kind === "tty") {
+    // Loaded when there is a terminal: a client's start does not wait for it.
+    const { ReadStream, WriteStream } = process.getBuiltinModule("node:tty");
     return new StreamPair({
       readable: reads ? new ReadStream(fd).pause() : undefined,
       writable: writes ? new WriteStream(fd) : undefined,

@@ -1,12 +1,14 @@
+import { Buffer } from "node:buffer";
 import {
   type Explanation,
+  InexactNumber,
   type LoadResult,
   type Policy,
   type PolicyRequest,
   policySchema,
   type Problem,
 } from "../../policy/mod.ts";
-import { examinePolicyFile, formatProblem, GuardError } from "../../sidecar/mod.ts";
+import { examinePolicyFile, formatProblem, GuardError, parseValue } from "../../sidecar/mod.ts";
 import { parseArguments, UsageError } from "../arguments.ts";
 import type { Command, Terminal } from "../command.ts";
 import { parseVariables } from "../variables.ts";
@@ -185,7 +187,9 @@ function readArgs(text: string | undefined): Readonly<Record<string, unknown>> |
   if (text === undefined) return undefined;
   let value: unknown;
   try {
-    value = JSON.parse(text);
+    JSON.parse(text);
+    const bytes = Buffer.from(text);
+    value = parseValue(bytes, 0, bytes.length, (literal) => new InexactNumber(literal));
   } catch (error) {
     throw new UsageError(`'--args' is not JSON: ${(error as Error).message}`);
   }

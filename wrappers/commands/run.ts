@@ -1,4 +1,4 @@
-import { guardStdio } from "../../sidecar/mod.ts";
+import { guardStdio } from "../../sidecar/sidecar.ts";
 import { parseArguments, UsageError } from "../arguments.ts";
 import type { Command, Terminal } from "../command.ts";
 import { parseVariables } from "../variables.ts";
