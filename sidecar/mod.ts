@@ -13,7 +13,7 @@ export { auditFolder } from "./audit/file/safe-path.ts";
 export { type GuardOptions, guardStdio } from "./sidecar.ts";
 
 // The audit log: written, proven, shown.
-export { type AuditLogOptions, type OpenedAuditLog, openAuditLog } from "./audit/open-audit-log.ts";
+export { type AuditLogOptions, openAuditLog, type OpenedAuditLog } from "./audit/open-audit-log.ts";
 export { AuditReader } from "./audit/reading/audit-reader.ts";
 export type {
   AuditReport,
@@ -35,3 +35,6 @@ export {
   loadPolicyFile,
   type PolicyFileOptions,
 } from "./config/policy-file.ts";
+
+// Arguments as rules see them: numbers that no double holds stand out.
+export { parseValue } from "./relay/json-values.ts";
