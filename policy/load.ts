@@ -45,7 +45,7 @@ async function load(text: string, file: string, context: PolicyContext, report: 
   const { variables } = context;
   const refuseVariable = (name: string) => flawOfVariable(name, context);
   const root = check(tree, POLICY, "The policy", { report, variables, refuseVariable }) as MapNode;
-  // Two mebibytes of RE2 are loaded for the policies that use it.
+  // RE2 is larger than all of the language: loaded only for policies that use it.
   const regex = text.includes("regex") ? await loadRegex() : undefined;
   return compile(root, file, { report, context, cwd: readCwd(root, context), regex });
 }
