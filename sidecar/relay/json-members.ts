@@ -18,15 +18,15 @@ export interface Member extends Span {
   readonly value: Span;
 }
 
-/** @returns The members in order, or undefined when `bytes[start]` does not begin a well-formed object. */
+/** @returns The members in order, or undefined when `bytes[start..end)` is not one object. */
 export function membersOf(bytes: Buffer, start: number, end: number): readonly Member[] | undefined {
   const members: Member[] = [];
   const sound = walk(bytes, start, end, 0x7b, (lexer, pos) => {
-    if (bytes[pos] !== 0x22) return -1;
+    if (pos >= end || bytes[pos] !== 0x22) return -1;
     const close = lexer.string(pos + 1);
     if (close < 0) return -1;
     const colon = skipBlanks(bytes, close + 1, end);
-    if (bytes[colon] !== 0x3a) return -1;
+    if (colon >= end || bytes[colon] !== 0x3a) return -1;
     const value = skipBlanks(bytes, colon + 1, end);
     const after = skipValue(lexer, value);
     if (after < 0) return -1;
@@ -36,7 +36,7 @@ export function membersOf(bytes: Buffer, start: number, end: number): readonly M
   return sound ? members : undefined;
 }
 
-/** @returns The elements in order, or undefined when `bytes[start]` does not begin a well-formed array. */
+/** @returns The elements in order, or undefined when `bytes[start..end)` is not one array. */
 export function elementsOf(bytes: Buffer, start: number, end: number): readonly Span[] | undefined {
   const elements: Span[] = [];
   const sound = walk(bytes, start, end, 0x5b, (lexer, pos) => {
@@ -54,19 +54,21 @@ function walk(
   open: number,
   part: (lexer: JsonLexer, pos: number) => number,
 ): boolean {
-  if (bytes[start] !== open) return false;
+  // The buffer goes on behind `end`: a bracket there is no end of ours, and one before it leaves something over.
+  const last = end - 1;
+  if (start >= last || bytes[start] !== open || bytes[last] !== open + 2) return false;
   const lexer = new JsonLexer();
   lexer.bytes = bytes;
-  lexer.end = end;
-  let pos = skipBlanks(bytes, start + 1, end);
-  if (bytes[pos] === open + 2) return true;
+  lexer.end = last;
+  let pos = skipBlanks(bytes, start + 1, last);
+  if (pos === last) return true;
   for (;;) {
     pos = part(lexer, pos);
     if (pos < 0) return false;
-    pos = skipBlanks(bytes, pos, end);
-    if (bytes[pos] === open + 2) return true;
+    pos = skipBlanks(bytes, pos, last);
+    if (pos === last) return true;
     if (bytes[pos] !== 0x2c) return false;
-    pos = skipBlanks(bytes, pos + 1, end);
+    pos = skipBlanks(bytes, pos + 1, last);
   }
 }
 
