@@ -87,13 +87,19 @@ Exit codes
 }
 
 function openTerminal(): Terminal {
-  const coloured = process.stdout.isTTY === true && process.env["NO_COLOR"] === undefined &&
-    process.env["TERM"] !== "dumb";
-  const paint = (code: number) => (text: string) => coloured ? `\x1b[${code}m${text}\x1b[0m` : text;
-  const style: Style = { bold: paint(1), dim: paint(2), red: paint(31), green: paint(32), yellow: paint(33) };
   return {
     out: (text) => void process.stdout.write(text),
     err: (text) => void process.stderr.write(text),
-    style,
+    // Only asked for by commands that print: in `run` fd 1 is the peer's, and `process.stdout` must not touch it.
+    get style() {
+      return styleFor(process.stdout.isTTY === true);
+    },
   };
+}
+
+function styleFor(isTerminal: boolean): Style {
+  const { NO_COLOR, TERM } = process.env;
+  const coloured = isTerminal && NO_COLOR === undefined && TERM !== "dumb";
+  const paint = (code: number) => (text: string) => coloured ? `\x1b[${code}m${text}\x1b[0m` : text;
+  return { bold: paint(1), dim: paint(2), red: paint(31), green: paint(32), yellow: paint(33) };
 }
