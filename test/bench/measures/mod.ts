@@ -1,0 +1,11 @@
+import type { Measure } from "../measure.ts";
+import { calls } from "./calls.ts";
+import { firstCall } from "./first-call.ts";
+import { large } from "./large.ts";
+import { memory } from "./memory.ts";
+import { real } from "./real.ts";
+import { stalled } from "./stalled.ts";
+import { start } from "./start.ts";
+
+/** In the order they are taken. */
+export const MEASURES: readonly Measure[] = [start, firstCall, calls, large, real, memory, stalled];

@@ -1,0 +1,50 @@
+/** What the guard is to reach, on one core where a place is said. Changing one is a decision, not a repair. */
+import { POLICY, UNDER } from "./subjects.ts";
+import type { Row } from "./rows.ts";
+
+export interface Target {
+  readonly measure: string;
+  readonly subject: string;
+  readonly of: "ratio" | "value";
+  readonly atMost?: number;
+  readonly atLeast?: number;
+}
+
+const START = "start to tools/list, tiny server";
+export const TARGETS: readonly Target[] = [
+  { measure: START, subject: POLICY, of: "ratio", atMost: 2.2 },
+  { measure: "start to tools/list, server-everything", subject: POLICY, of: "ratio", atMost: 1.1 },
+  { measure: "round trip, 1 in flight", subject: POLICY, of: "ratio", atMost: 2.3 },
+  { measure: "round trip, 1 in flight", subject: UNDER, of: "ratio", atMost: 2.5 },
+  { measure: "calls/s, 256 in flight", subject: POLICY, of: "ratio", atLeast: 0.45 },
+  { measure: "pings/s, 256 in flight, not audited", subject: POLICY, of: "ratio", atLeast: 0.6 },
+  { measure: "guard's CPU per 10,000 calls, 1 in flight", subject: POLICY, of: "value", atMost: 300 },
+  { measure: "guard's CPU per 10,000 calls, 256 in flight", subject: POLICY, of: "value", atMost: 45 },
+  { measure: "guard's CPU per 10,000 pings, 256 in flight", subject: POLICY, of: "value", atMost: 25 },
+  { measure: "results of 1 MiB", subject: POLICY, of: "ratio", atLeast: 0.35 },
+  { measure: "arguments of 1 MiB", subject: POLICY, of: "ratio", atLeast: 0.4 },
+  { measure: "idle memory, RSS", subject: POLICY, of: "value", atMost: 48 },
+  { measure: "idle memory, own", subject: POLICY, of: "value", atMost: 12 },
+  { measure: "memory, server floods a client that does not read", subject: POLICY, of: "value", atMost: 10 },
+  { measure: "memory, client floods and does not read", subject: POLICY, of: "value", atMost: 10 },
+  { measure: "memory after 100,000 calls, against 1,000", subject: POLICY, of: "value", atMost: 2 },
+  { measure: "a call of server-everything", subject: POLICY, of: "ratio", atMost: 1.6 },
+  { measure: "a call of server-filesystem", subject: UNDER, of: "ratio", atMost: 1.6 },
+];
+
+export interface Verdict {
+  readonly target: string;
+  readonly verdict: "ok" | "over";
+}
+
+/** Targets hold for medians, and on one core: beside other work the free rows mean little. */
+export function verdictOf(row: Row): Verdict | undefined {
+  if (row.place === "free") return undefined;
+  const target = TARGETS.find((it) => it.measure === row.measure && it.subject === row.subject);
+  if (target === undefined) return undefined;
+  const { atMost = Infinity, atLeast = -Infinity, of } = target;
+  const value = of === "ratio" ? row.ratio?.median ?? NaN : row.value.median;
+  const sign = of === "ratio" ? "×" : "";
+  const words = target.atMost === undefined ? `≥ ${sign}${atLeast}` : `≤ ${sign}${atMost}`;
+  return { target: words, verdict: value <= atMost && value >= atLeast ? "ok" : "over" };
+}
