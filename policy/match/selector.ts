@@ -1,8 +1,10 @@
 /**
  * Which part of the arguments a matcher speaks of: `path`, `options.path`, `/options/path`, `every(**)`.
  *
- * Keys come from the wire: only own properties are ever read.
+ * Keys come from the wire: only own properties are ever read, and an object in which another key could be read in the
+ * place of ours is unknown.
  */
+import { hasLookAlike } from "./fold.ts";
 import { combine, isContainer, type Judge, MISSING, type Reading, type Verdict } from "./verdict.ts";
 
 /** A key; `*` any one key or element; `**` any depth. */
@@ -61,6 +63,7 @@ function underKey(key: string, reading: Reading, next: Judge): Judge {
     // Something else where an object should be: some servers parse a text there as JSON.
     if (!isContainer(value)) return value === MISSING ? next(MISSING) : "unknown";
     if (!Array.isArray(value)) {
+      if (hasLookAlike(value, key)) return "unknown";
       return next(Object.hasOwn(value, key) ? (value as Readonly<Record<string, unknown>>)[key] : MISSING);
     }
     if (index !== undefined) return next(index < value.length ? value[index] : MISSING);
@@ -103,6 +106,7 @@ function visit(value: unknown, at: number, walk: Walk): Verdict | undefined {
     return visitChildren(value, (child) => visit(child, at, walk), walk, "unknown");
   }
   const object = value as Readonly<Record<string, unknown>>;
+  if (hasLookAlike(object, step)) return "unknown";
   return Object.hasOwn(object, step) ? visit(object[step], at + 1, walk) : walk.judge(MISSING);
 }
 
@@ -126,7 +130,7 @@ function visitDeep(value: unknown, at: number, walk: Walk): Verdict | undefined 
 
 function leadsOn(value: object, step: Step): boolean {
   if (step === ANY) return true;
-  if (!Array.isArray(value)) return Object.hasOwn(value, step as string);
+  if (!Array.isArray(value)) return Object.hasOwn(value, step as string) || hasLookAlike(value, step as string);
   return isIndex(step as string) && Number(step) < value.length;
 }
 
