@@ -161,7 +161,9 @@ const ASCII = /^[\x01-\x7f]*$/;
 /** The same hash, of a key that was folded as text. */
 export function hashFolded(folded: string): number {
   let hash = HASH_START;
-  for (let i = 0; i < folded.length; i++) hash = Math.imul(hash ^ (folded.charCodeAt(i) | CASE_BIT), HASH_PRIME);
+  for (let i = 0; i < folded.length; i++) {
+    hash = Math.imul(hash ^ (folded.charCodeAt(i) | CASE_BIT), HASH_PRIME);
+  }
   return hash;
 }
 
@@ -189,7 +191,9 @@ function addKey(place: number, key: string, slot: Slot): void {
   const hash = hashFolded(foldKey(key));
   let at = hash & (TABLE - 1);
   for (; INDEX[place * TABLE + at] !== -1; at = (at + 1) & (TABLE - 1)) {
-    if (HASHES[INDEX[place * TABLE + at] as number] === hash) throw new Error(`Two watched keys share a hash: '${key}'`);
+    if (HASHES[INDEX[place * TABLE + at] as number] === hash) {
+      throw new Error(`Two watched keys share a hash: '${key}'`);
+    }
   }
   INDEX[place * TABLE + at] = BYTES.length;
   BYTES.push(new TextEncoder().encode(key));
@@ -201,7 +205,13 @@ function addKey(place: number, key: string, slot: Slot): void {
  * @param hash Of the key, which is ASCII and stands in `bytes[start..end)` without escapes.
  * @returns The slot of the key if it is watched in this place, else `NOT_WATCHED` or `LOOK_ALIKE`.
  */
-export function watchedSlot(place: Place, hash: number, bytes: Uint8Array, start: number, end: number): number {
+export function watchedSlot(
+  place: Place,
+  hash: number,
+  bytes: Uint8Array,
+  start: number,
+  end: number,
+): number {
   const index = find(place, hash);
   if (index < 0) return NOT_WATCHED;
   const key = BYTES[index] as Uint8Array;

@@ -47,7 +47,11 @@ const LEGACY: readonly Era[] = ["legacy"];
 const MODERN: readonly Era[] = ["modern"];
 
 const request = (eras: readonly Era[], duty: Duty): Method => ({ kind: "request", eras, duty });
-const notification = (eras: readonly Era[], duty: Duty = "pass"): Method => ({ kind: "notification", eras, duty });
+const notification = (eras: readonly Era[], duty: Duty = "pass"): Method => ({
+  kind: "notification",
+  eras,
+  duty,
+});
 const list = (entries: ListMember): Method => ({ kind: "request", eras: BOTH, duty: "list", entries });
 const feature = (name: "sampling" | "elicitation" | "roots"): Method => ({
   kind: "request",

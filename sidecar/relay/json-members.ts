@@ -30,7 +30,12 @@ export function membersOf(bytes: Buffer, start: number, end: number): readonly M
     const value = skipBlanks(bytes, colon + 1, end);
     const after = skipValue(lexer, value);
     if (after < 0) return -1;
-    members.push({ key: decodeString(bytes, pos + 1, close), start: pos, end: after, value: { start: value, end: after } });
+    members.push({
+      key: decodeString(bytes, pos + 1, close),
+      start: pos,
+      end: after,
+      value: { start: value, end: after },
+    });
     return after;
   });
   return sound ? members : undefined;

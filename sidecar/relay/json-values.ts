@@ -2,7 +2,7 @@
  * Values out of a scanned line. Numbers that no double holds exactly can be replaced, since the server may read another
  * number there than we would.
  */
-import { Buffer } from "node:buffer";
+import type { Buffer } from "node:buffer";
 import { ascii, isExactLiteral, JsonLexer } from "./json-lexer.ts";
 
 /**
@@ -28,8 +28,11 @@ export function parseValue(
     const next = literals[i + 1]?.start ?? end;
     parts.push(`"${mark}${ascii(bytes, from, to)}"`, bytes.toString("utf8", to, next));
   });
-  return JSON.parse(parts.join(""), (_key, value: unknown) =>
-    typeof value === "string" && value.startsWith(mark) ? inexact(value.slice(mark.length)) : value);
+  return JSON.parse(
+    parts.join(""),
+    (_key, value: unknown) =>
+      typeof value === "string" && value.startsWith(mark) ? inexact(value.slice(mark.length)) : value,
+  );
 }
 
 /** Not by a regular expression: over strings of megabytes those run out of stack. */

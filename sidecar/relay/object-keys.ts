@@ -55,7 +55,14 @@ export class ObjectKeys {
    * @param text Set when the key is not plain: its bytes are not its text.
    * @param folding Whether look-alikes count in this object.
    */
-  add(depth: number, hash: number, start: number, end: number, text: string | undefined, folding: boolean): Clash | undefined {
+  add(
+    depth: number,
+    hash: number,
+    start: number,
+    end: number,
+    text: string | undefined,
+    folding: boolean,
+  ): Clash | undefined {
     const map = this.#maps.size > 0 ? this.#maps.get(depth) : undefined;
     if (map !== undefined) return this.#addToMap(map, text ?? decodeString(this.#bytes, start, end), folding);
     const first = this.#first[depth] as number;
@@ -108,7 +115,8 @@ export class ObjectKeys {
   }
 
   #textOf(i: number): string {
-    return this.#texts.get(i) ?? decodeString(this.#bytes, this.#starts[i] as number, this.#ends[i] as number);
+    return this.#texts.get(i) ??
+      decodeString(this.#bytes, this.#starts[i] as number, this.#ends[i] as number);
   }
 
   #push(hash: number, start: number, end: number, text: string | undefined): void {

@@ -105,7 +105,9 @@ export class StrictScanner {
   get argumentKeys(): readonly string[] {
     const keys: string[] = [];
     for (let i = 0; i < this.#argumentCount; i += 2) {
-      keys.push(decodeString(this.#bytes, this.#argumentSpans[i] as number, this.#argumentSpans[i + 1] as number));
+      keys.push(
+        decodeString(this.#bytes, this.#argumentSpans[i] as number, this.#argumentSpans[i + 1] as number),
+      );
     }
     return keys;
   }
@@ -397,7 +399,9 @@ export class StrictScanner {
   /** A key whose bytes are its text. */
   #plainKey(place: Place, depth: number, start: number, end: number): void {
     const { bytes, hash } = this.#lexer;
-    if (end - start === PROTO.length && hash === PROTO_HASH && ascii(bytes, start, end) === PROTO) this.#note("proto-key");
+    if (end - start === PROTO.length && hash === PROTO_HASH && ascii(bytes, start, end) === PROTO) {
+      this.#note("proto-key");
+    }
     const slot = place === Place.free ? NOT_WATCHED : watchedSlot(place, hash, bytes, start, end);
     if (slot === LOOK_ALIKE) this.#note("folded-key");
     // What the server says twice, and nobody here reads, is the client's to judge.

@@ -50,7 +50,11 @@ it("drains the ids of all, in order", () => {
 
 it("counts the bytes it keeps, whatever happens to them", () => {
   const step = fc.oneof(
-    fc.record({ hold: fc.nat({ max: 9 }), size: fc.nat({ max: 50 }), until: fc.constantFrom<HeldUntil>("caller", "tools") }),
+    fc.record({
+      hold: fc.nat({ max: 9 }),
+      size: fc.nat({ max: 50 }),
+      until: fc.constantFrom<HeldUntil>("caller", "tools"),
+    }),
     fc.record({ release: fc.nat({ max: 9 }) }),
     fc.record({ take: fc.constantFrom<HeldUntil>("caller", "tools") }),
   );

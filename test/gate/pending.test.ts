@@ -115,7 +115,9 @@ it("drains what is owed an answer, and nothing that was cancelled", () => {
 });
 
 it("answers each request at most once, whatever the order", () => {
-  const steps = fc.array(fc.tuple(fc.constantFrom("add", "take", "cancel"), fc.nat({ max: 5 })), { maxLength: 60 });
+  const steps = fc.array(fc.tuple(fc.constantFrom("add", "take", "cancel"), fc.nat({ max: 5 })), {
+    maxLength: 60,
+  });
   fc.assert(fc.property(steps, (list) => {
     const table = new PendingTable(8);
     const open = new Set<number>();

@@ -1,6 +1,13 @@
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import { errorLine, flawLine, INVALID_PARAMS, RPC_CODES, toolRefusalLine, withId } from "../../sidecar/gate/refusal.ts";
+import {
+  errorLine,
+  flawLine,
+  INVALID_PARAMS,
+  RPC_CODES,
+  toolRefusalLine,
+  withId,
+} from "../../sidecar/gate/refusal.ts";
 import { ERROR_CODES } from "../../sidecar/model/errors.ts";
 import type { Flaw } from "../../sidecar/relay/strict-scanner.ts";
 
@@ -78,7 +85,9 @@ for (const [flaw, code] of Object.entries(FLAWS)) {
 }
 
 it("has a sentence of its own for each flaw", () => {
-  const sentences = Object.keys(FLAWS).map((flaw) => (JSON.parse(flawLine("1", flaw as Flaw, "r")) as Answer).error.message);
+  const sentences = Object.keys(FLAWS).map((flaw) =>
+    (JSON.parse(flawLine("1", flaw as Flaw, "r")) as Answer).error.message
+  );
   assert.is(new Set(sentences).size, sentences.length);
 });
 
@@ -103,6 +112,7 @@ it("says in the modern era that the result is complete", () => {
   assert.is(result["isError"], true);
 });
 
-it("names the refusal behind the sentence", () => assert.is(withId("Refused by policy", "abc"), "Refused by policy (mcp-guard abc)"));
+it("names the refusal behind the sentence", () =>
+  assert.is(withId("Refused by policy", "abc"), "Refused by policy (mcp-guard abc)"));
 
 it.run();

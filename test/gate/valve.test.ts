@@ -5,7 +5,10 @@ import { type Reason, Valve } from "../../sidecar/gate/valve.ts";
 
 function recorded() {
   const calls: string[] = [];
-  return { calls, valve: new Valve({ pause: () => calls.push("pause"), resume: () => calls.push("resume") }) };
+  return {
+    calls,
+    valve: new Valve({ pause: () => calls.push("pause"), resume: () => calls.push("resume") }),
+  };
 }
 
 const it = suite("Valve");

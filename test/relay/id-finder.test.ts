@@ -63,28 +63,47 @@ for (const { name, line, id } of CASES) {
 }
 
 it("finds the same in any pieces", () => {
-  const line = fc.constantFrom(...CASES.map(({ line }) => Buffer.from(line as string)).filter(({ length }) => length < 999));
+  const line = fc.constantFrom(
+    ...CASES.map(({ line }) => Buffer.from(line as string)).filter(({ length }) => length < 999),
+  );
   const cuts = fc.array(fc.nat({ max: 999 }), { maxLength: 6 });
-  fc.assert(fc.property(line, cuts, (bytes, at) => {
-    const ends = [0, ...at.map((n) => n % (bytes.length + 1)), bytes.length].sort((a, b) => a - b);
-    assert.is(find(...ends.slice(1).map((end, i) => bytes.subarray(ends[i], end))), find(bytes));
-  }), { numRuns: 1000 });
+  fc.assert(
+    fc.property(line, cuts, (bytes, at) => {
+      const ends = [0, ...at.map((n) => n % (bytes.length + 1)), bytes.length].sort((a, b) => a - b);
+      assert.is(find(...ends.slice(1).map((end, i) => bytes.subarray(ends[i], end))), find(bytes));
+    }),
+    { numRuns: 1000 },
+  );
 });
 
 it("gives an id that is JSON, or null, for any bytes", () => {
-  const soup = fc.array(fc.constantFrom(..."{ } [ ] , : \" \\ \"id\" 7 a é \r \u0000".split(" ")), { maxLength: 14 });
-  fc.assert(fc.property(soup, fc.uint8Array({ maxLength: 20 }), (parts, bytes) => {
-    const id: unknown = JSON.parse(find("{", parts.join(""), bytes));
-    assert.ok(id === null || typeof id === "string" || Number.isSafeInteger(id));
-  }), { numRuns: 2000 });
+  const soup = fc.array(fc.constantFrom(...'{ } [ ] , : " \\ "id" 7 a é \r \u0000'.split(" ")), {
+    maxLength: 14,
+  });
+  fc.assert(
+    fc.property(soup, fc.uint8Array({ maxLength: 20 }), (parts, bytes) => {
+      const id: unknown = JSON.parse(find("{", parts.join(""), bytes));
+      assert.ok(id === null || typeof id === "string" || Number.isSafeInteger(id));
+    }),
+    { numRuns: 2000 },
+  );
 });
 
 it("finds what JSON.parse finds", () => {
-  const id = fc.oneof(fc.integer(), fc.string({ unit: "grapheme-ascii" }).filter((text) => !/["\\\u007f]/.test(text)));
-  fc.assert(fc.property(id, fc.json({ stringUnit: "binary" }), fc.boolean(), (value, other, last) => {
-    const parts = [`"id":${JSON.stringify(value)}`, `"params":${other}`];
-    assert.is(find(`{${(last ? parts.reverse() : parts).join(",")}}`), Object.is(value, -0) ? "0" : JSON.stringify(value));
-  }), { numRuns: 500 });
+  const id = fc.oneof(
+    fc.integer(),
+    fc.string({ unit: "grapheme-ascii" }).filter((text) => !/["\\\u007f]/.test(text)),
+  );
+  fc.assert(
+    fc.property(id, fc.json({ stringUnit: "binary" }), fc.boolean(), (value, other, last) => {
+      const parts = [`"id":${JSON.stringify(value)}`, `"params":${other}`];
+      assert.is(
+        find(`{${(last ? parts.reverse() : parts).join(",")}}`),
+        Object.is(value, -0) ? "0" : JSON.stringify(value),
+      );
+    }),
+    { numRuns: 500 },
+  );
 });
 
 it.run();

@@ -19,12 +19,16 @@ function parse(text: string): unknown {
 }
 
 const EXACT = [
-  ..."0 -0 1 -1 10 0.1 1.0 1E2 1e2 1e+2 1.50e-3 0e999999 0.0 100000000000000000000 5e-324 1.7976931348623157e308".split(" "),
-  ..."9007199254740992 9007199254740991 18014398509481984 0.30000000000000004 123456789012345 0.000000000000000001".split(" "),
+  ..."0 -0 1 -1 10 0.1 1.0 1E2 1e2 1e+2 1.50e-3 0e999999 0.0 100000000000000000000 5e-324 1.7976931348623157e308"
+    .split(" "),
+  ..."9007199254740992 9007199254740991 18014398509481984 0.30000000000000004 123456789012345 0.000000000000000001"
+    .split(" "),
 ];
 const INEXACT = [
-  ..."9007199254740993 -9007199254740993 1e400 -1e400 1e-400 4.9e-324 0.1000000000000000055 0.1000000000000000055511151231257827".split(" "),
-  ..."12345678901234567890 1.00000000000000000001 9007199254740993.0 9007199254740992.5 179769313486231580e999".split(" "),
+  ..."9007199254740993 -9007199254740993 1e400 -1e400 1e-400 4.9e-324 0.1000000000000000055 0.1000000000000000055511151231257827"
+    .split(" "),
+  ..."12345678901234567890 1.00000000000000000001 9007199254740993.0 9007199254740992.5 179769313486231580e999"
+    .split(" "),
   `1${"0".repeat(64)}`,
   `0.${"0".repeat(64)}`,
 ];
@@ -55,7 +59,10 @@ for (
   ]
 ) {
   it(`leaves ${name} alone`, () => {
-    const expected = JSON.parse(text, (_key, value: unknown) => value === 9007199254740992 ? new Inexact("9007199254740993") : value);
+    const expected = JSON.parse(
+      text,
+      (_key, value: unknown) => value === 9007199254740992 ? new Inexact("9007199254740993") : value,
+    );
     assert.equal(parse(text), expected);
   });
 }
@@ -73,18 +80,27 @@ it("copes with strings of megabytes beside such a number", () => {
 });
 
 it("agrees with JSON.parse on every value whose numbers are doubles", () => {
-  fc.assert(fc.property(fc.json({ stringUnit: "binary" }), (text) => {
-    assert.equal(parse(text), JSON.parse(text));
-  }), { numRuns: 500 });
+  fc.assert(
+    fc.property(fc.json({ stringUnit: "binary" }), (text) => {
+      assert.equal(parse(text), JSON.parse(text));
+    }),
+    { numRuns: 500 },
+  );
 });
 
 it("takes for exact exactly what has the double's shortest spelling as its value", () => {
-  const literal = fc.tuple(fc.bigInt({ min: -(10n ** 20n), max: 10n ** 20n }), fc.integer({ min: -30, max: 30 }));
-  fc.assert(fc.property(literal, ([digits, exponent]) => {
-    const text = `${digits}e${exponent}`;
-    // Both as whole numbers of a unit that is small enough for any of them.
-    assert.is(isExactLiteral(text), scaled(text) === scaled(String(Number(text))));
-  }), { numRuns: 2000 });
+  const literal = fc.tuple(
+    fc.bigInt({ min: -(10n ** 20n), max: 10n ** 20n }),
+    fc.integer({ min: -30, max: 30 }),
+  );
+  fc.assert(
+    fc.property(literal, ([digits, exponent]) => {
+      const text = `${digits}e${exponent}`;
+      // Both as whole numbers of a unit that is small enough for any of them.
+      assert.is(isExactLiteral(text), scaled(text) === scaled(String(Number(text))));
+    }),
+    { numRuns: 2000 },
+  );
 });
 
 function scaled(literal: string): bigint {

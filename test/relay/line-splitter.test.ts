@@ -50,15 +50,20 @@ function cut(bytes: Buffer, fractions: readonly number[]): Buffer[] {
 function reference(limit: number, bytes: Buffer): (string | { tooLong: string; ended: boolean })[] {
   const lines = bytes.toString("latin1").split("\n");
   const rest = lines.pop() as string;
-  const whole = lines.map((line) => line.length > limit ? { tooLong: `${line}\n`, ended: true } : `${line}\n`);
+  const whole = lines.map((line) =>
+    line.length > limit ? { tooLong: `${line}\n`, ended: true } : `${line}\n`
+  );
   return rest.length > limit ? [...whole, { tooLong: rest, ended: false }] : whole;
 }
 
 const LIMIT = 12;
 /** Newlines often, and lines around the limit. */
-const streams = fc.array(fc.oneof({ weight: 4, arbitrary: fc.constantFrom(97, 98, 0x0d, 0xc3) }, fc.constant(0x0a)), {
-  maxLength: 120,
-}).map((bytes) => Buffer.from(bytes));
+const streams = fc.array(
+  fc.oneof({ weight: 4, arbitrary: fc.constantFrom(97, 98, 0x0d, 0xc3) }, fc.constant(0x0a)),
+  {
+    maxLength: 120,
+  },
+).map((bytes) => Buffer.from(bytes));
 const longLines = fc.array(fc.integer({ min: LIMIT - 2, max: LIMIT + 2 }), { maxLength: 6 })
   .map((lengths) => Buffer.from(lengths.map((length) => "x".repeat(length)).join("\n")));
 const cuts = fc.array(fc.double({ min: 0, max: 1, noNaN: true }), { maxLength: 12 });
@@ -66,42 +71,55 @@ const cuts = fc.array(fc.double({ min: 0, max: 1, noNaN: true }), { maxLength: 1
 const it = suite("LineSplitter");
 
 it("gives the same lines whatever the chunks", () => {
-  fc.assert(fc.property(fc.oneof(streams, longLines), cuts, (bytes, fractions) => {
-    const { outcomes, unfinished, heldAfter } = split(LIMIT, cut(bytes, fractions));
-    assert.equal(withoutTicks(outcomes), reference(LIMIT, bytes));
-    assert.is(unfinished, bytes.length > 0 && bytes.at(-1) !== 0x0a);
-    assert.is(heldAfter, 0);
-  }), { numRuns: 2000 });
+  fc.assert(
+    fc.property(fc.oneof(streams, longLines), cuts, (bytes, fractions) => {
+      const { outcomes, unfinished, heldAfter } = split(LIMIT, cut(bytes, fractions));
+      assert.equal(withoutTicks(outcomes), reference(LIMIT, bytes));
+      assert.is(unfinished, bytes.length > 0 && bytes.at(-1) !== 0x0a);
+      assert.is(heldAfter, 0);
+    }),
+    { numRuns: 2000 },
+  );
 });
 
 it("gives the same lines for chunks of one byte", () => {
-  fc.assert(fc.property(fc.oneof(streams, longLines), (bytes) => {
-    const bytewise = split(LIMIT, [...bytes].map((byte) => Buffer.of(byte)));
-    const whole = split(LIMIT, [bytes]);
-    assert.equal(withoutTicks(bytewise.outcomes), withoutTicks(whole.outcomes));
-    assert.is(bytewise.unfinished, whole.unfinished);
-    assert.is(bytewise.held, whole.held);
-  }), { numRuns: 500 });
+  fc.assert(
+    fc.property(fc.oneof(streams, longLines), (bytes) => {
+      const bytewise = split(LIMIT, [...bytes].map((byte) => Buffer.of(byte)));
+      const whole = split(LIMIT, [bytes]);
+      assert.equal(withoutTicks(bytewise.outcomes), withoutTicks(whole.outcomes));
+      assert.is(bytewise.unfinished, whole.unfinished);
+      assert.is(bytewise.held, whole.held);
+    }),
+    { numRuns: 500 },
+  );
 });
 
 it("stamps a line with the chunk that its first byte came in", () => {
-  fc.assert(fc.property(streams, cuts, (bytes, fractions) => {
-    const chunks = cut(bytes, fractions);
-    const tickOfByte = chunks.flatMap((chunk, i) => Array.from(chunk, () => i + 1));
-    let at = 0;
-    for (const outcome of split(1000, chunks).outcomes) {
-      if (!("line" in outcome)) throw new Error("No line is that long");
-      assert.is(outcome.begun, tickOfByte[at]);
-      at += outcome.line.length;
-    }
-  }), { numRuns: 1000 });
+  fc.assert(
+    fc.property(streams, cuts, (bytes, fractions) => {
+      const chunks = cut(bytes, fractions);
+      const tickOfByte = chunks.flatMap((chunk, i) => Array.from(chunk, () => i + 1));
+      let at = 0;
+      for (const outcome of split(1000, chunks).outcomes) {
+        if (!("line" in outcome)) throw new Error("No line is that long");
+        assert.is(outcome.begun, tickOfByte[at]);
+        at += outcome.line.length;
+      }
+    }),
+    { numRuns: 1000 },
+  );
 });
 
 for (
   const { name, chunks, expected } of [
     { name: "one under the limit", chunks: ["12345678901\n"], expected: ["12345678901\n"] },
     { name: "exactly the limit", chunks: ["123456789012\n"], expected: ["123456789012\n"] },
-    { name: "exactly the limit, newline alone", chunks: ["123456789012", "\n"], expected: ["123456789012\n"] },
+    {
+      name: "exactly the limit, newline alone",
+      chunks: ["123456789012", "\n"],
+      expected: ["123456789012\n"],
+    },
     {
       name: "one over the limit",
       chunks: ["1234567890123\nok\n"],
@@ -123,7 +141,11 @@ for (
       expected: [{ tooLong: "1234567890123\n", ended: true }, { tooLong: "12345678901234\n", ended: true }],
     },
     { name: "blank lines", chunks: ["\n\n", "\n"], expected: ["\n", "\n", "\n"] },
-    { name: "carriage returns are part of the line", chunks: ["a\r\nb\r", "\n\r\n"], expected: ["a\r\n", "b\r\n", "\r\n"] },
+    {
+      name: "carriage returns are part of the line",
+      chunks: ["a\r\nb\r", "\n\r\n"],
+      expected: ["a\r\n", "b\r\n", "\r\n"],
+    },
     { name: "nothing", chunks: [""], expected: [] },
   ]
 ) {

@@ -106,8 +106,10 @@ const isWellFormed = (text: string) => !/\p{Surrogate}/u.test(text);
 const WATCHED: Readonly<Record<string, readonly string[]>> = {
   envelope: ["jsonrpc!", "id!", "method!", "params!", "result!", "error!"],
   params: [
-    ..."name! arguments! uri! _meta! cursor! ref! requestId! protocolVersion! capabilities! clientInfo!".split(" "),
-    ..."inputResponses! notifications! inputRequests! requestState argument context task taskId level reason".split(" "),
+    ..."name! arguments! uri! _meta! cursor! ref! requestId! protocolVersion! capabilities! clientInfo!"
+      .split(" "),
+    ..."inputResponses! notifications! inputRequests! requestState argument context task taskId level reason"
+      .split(" "),
     ..."progressToken progress total message".split(" "),
   ],
   meta: [
@@ -121,9 +123,16 @@ const WATCHED: Readonly<Record<string, readonly string[]>> = {
   ],
   arguments: [],
   ref: ["type", "name!", "uri!"],
-  filter: ["resourceSubscriptions", "toolsListChanged", "promptsListChanged", "resourcesListChanged", "taskIds"],
+  filter: [
+    "resourceSubscriptions",
+    "toolsListChanged",
+    "promptsListChanged",
+    "resourcesListChanged",
+    "taskIds",
+  ],
   result: [
-    ..."resultType! inputRequests! isError! protocolVersion! serverInfo! supportedVersions! capabilities".split(" "),
+    ..."resultType! inputRequests! isError! protocolVersion! serverInfo! supportedVersions! capabilities"
+      .split(" "),
     ..."_meta tools prompts resources resourceTemplates nextCursor ttlMs cacheScope".split(" "),
   ],
   error: ["code!", "message", "data!"],
@@ -168,7 +177,7 @@ function checkPlace(node: Extract<Node, { type: "object" }>, place: string): voi
 
 function checkNode(node: Node, place: string | undefined): void {
   if (node.type === "object") checkObject(node, place);
-  if (node.type === "array") for (const element of node.elements) checkNode(element, undefined);
+  if (node.type === "array") { for (const element of node.elements) checkNode(element, undefined); }
 }
 
 function checkEnvelope(entries: readonly Entry[]): void {

@@ -2,7 +2,13 @@ import { Buffer } from "node:buffer";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { Slot } from "../../sidecar/protocol/keys.ts";
-import { type Flaw, MAX_DEPTH, MAX_ID_BYTES, MAX_METHOD_BYTES, StrictScanner } from "../../sidecar/relay/strict-scanner.ts";
+import {
+  type Flaw,
+  MAX_DEPTH,
+  MAX_ID_BYTES,
+  MAX_METHOD_BYTES,
+  StrictScanner,
+} from "../../sidecar/relay/strict-scanner.ts";
 
 const scanner = new StrictScanner();
 
@@ -39,7 +45,11 @@ const KEY_SMUGGLING: readonly Case[] = [
   { name: "name in another case", line: call('"name":"a","Name":"b"'), flaw: "folded-key" },
   { name: "name in another case alone", line: call('"NAME":"b"'), flaw: "folded-key" },
   { name: "long s in arguments", line: call('"name":"a","argumentſ":{}'), flaw: "folded-key" },
-  { name: "Kelvin sign in progressToken", line: call('"name":"a","_meta":{"progressTo\u212aen":1}'), flaw: "folded-key" },
+  {
+    name: "Kelvin sign in progressToken",
+    line: call('"name":"a","_meta":{"progressTo\u212aen":1}'),
+    flaw: "folded-key",
+  },
   { name: "dotted capital I in uri", line: call('"ur\u0130":"a"'), flaw: "folded-key" },
   { name: "dotless i in uri", line: call('"ur\u0131":"a"'), flaw: "folded-key" },
   { name: "NUL behind name", line: call('"name":"a","name\\u0000":"b"'), flaw: "folded-key" },
@@ -47,42 +57,115 @@ const KEY_SMUGGLING: readonly Case[] = [
   { name: "NUL before anything", line: call('"name":"a","\\u0000":1'), flaw: "folded-key" },
   { name: "name with one letter escaped", line: call('"n\\u0061me":"a"'), flaw: "folded-key" },
   { name: "name twice, once escaped", line: call('"name":"a","n\\u0061me":"b"'), flaw: "folded-key" },
-  { name: "look-alike in the envelope", line: '{"jsonrpc":"2.0","id":7,"method":"x","Method":"y"}', flaw: "folded-key" },
-  { name: "look-alike siblings nobody reads", line: call('"name":"a","extra":1,"EXTRA":2'), flaw: "folded-key" },
-  { name: "composed and decomposed siblings", line: withArgs('{"\u00e9":1,"e\u0301":2}'), flaw: "folded-key" },
-  { name: "look-alike siblings in arguments", line: withArgs('{"path":"/ok","Path":"/etc"}'), flaw: "folded-key" },
-  { name: "look-alike siblings deep in arguments pass", line: withArgs('{"env":{"path":1,"PATH":2}}'), flaw: undefined },
-  { name: "duplicates deep in arguments", line: withArgs('{"a":[{"b":{"c":1,"c":1}}]}'), flaw: "duplicate-key" },
-  { name: "duplicates deep, once escaped", line: withArgs('{"a":{"c":1,"\\u0063":1}}'), flaw: "duplicate-key" },
-  { name: "duplicates deep, both escaped", line: withArgs('{"a":{"\\u0063":1,"\\u0063":1}}'), flaw: "duplicate-key" },
+  {
+    name: "look-alike in the envelope",
+    line: '{"jsonrpc":"2.0","id":7,"method":"x","Method":"y"}',
+    flaw: "folded-key",
+  },
+  {
+    name: "look-alike siblings nobody reads",
+    line: call('"name":"a","extra":1,"EXTRA":2'),
+    flaw: "folded-key",
+  },
+  {
+    name: "composed and decomposed siblings",
+    line: withArgs('{"\u00e9":1,"e\u0301":2}'),
+    flaw: "folded-key",
+  },
+  {
+    name: "look-alike siblings in arguments",
+    line: withArgs('{"path":"/ok","Path":"/etc"}'),
+    flaw: "folded-key",
+  },
+  {
+    name: "look-alike siblings deep in arguments pass",
+    line: withArgs('{"env":{"path":1,"PATH":2}}'),
+    flaw: undefined,
+  },
+  {
+    name: "duplicates deep in arguments",
+    line: withArgs('{"a":[{"b":{"c":1,"c":1}}]}'),
+    flaw: "duplicate-key",
+  },
+  {
+    name: "duplicates deep, once escaped",
+    line: withArgs('{"a":{"c":1,"\\u0063":1}}'),
+    flaw: "duplicate-key",
+  },
+  {
+    name: "duplicates deep, both escaped",
+    line: withArgs('{"a":{"\\u0063":1,"\\u0063":1}}'),
+    flaw: "duplicate-key",
+  },
   { name: "duplicates of no letters", line: withArgs('{"a":{"":1,"":1}}'), flaw: "duplicate-key" },
   { name: "duplicates beyond ASCII", line: withArgs('{"a":{"é":1,"\\u00e9":1}}'), flaw: "duplicate-key" },
-  { name: "the same key in two objects passes", line: withArgs('{"a":{"b":1},"b":{"a":1,"b":2}}'), flaw: undefined },
+  {
+    name: "the same key in two objects passes",
+    line: withArgs('{"a":{"b":1},"b":{"a":1,"b":2}}'),
+    flaw: undefined,
+  },
   { name: "underscore and DEL are two keys", line: withArgs('{"a_":1,"a\u007f":2}'), flaw: undefined },
   { name: "__proto__ in arguments", line: withArgs('{"__proto__":{"a":1}}'), flaw: "proto-key" },
   { name: "__proto__ deep", line: withArgs('{"a":[[{"__proto__":1}]]}'), flaw: "proto-key" },
   { name: "__proto__ escaped", line: withArgs('{"\\u005f_proto__":1}'), flaw: "proto-key" },
-  { name: "__proto__ all escaped, deep", line: withArgs('{"a":{"\\u005f\\u005fproto\\u005F\\u005f":1}}'), flaw: "proto-key" },
-  { name: "__proto__ in the envelope", line: '{"__proto__":{},"jsonrpc":"2.0","id":7,"method":"ping"}', flaw: "proto-key" },
+  {
+    name: "__proto__ all escaped, deep",
+    line: withArgs('{"a":{"\\u005f\\u005fproto\\u005F\\u005f":1}}'),
+    flaw: "proto-key",
+  },
+  {
+    name: "__proto__ in the envelope",
+    line: '{"__proto__":{},"jsonrpc":"2.0","id":7,"method":"ping"}',
+    flaw: "proto-key",
+  },
   { name: "__proto__ in params", line: call('"__proto__":{"name":"b"}'), flaw: "proto-key" },
   { name: "__proto__ as a value passes", line: withArgs('{"a":"__proto__"}'), flaw: undefined },
   { name: "constructor passes", line: withArgs('{"constructor":{"prototype":1}}'), flaw: undefined },
   {
     name: "look-alike of a filter's key",
-    line: '{"jsonrpc":"2.0","id":7,"method":"subscriptions/listen","params":{"notifications":{"ResourceSubscriptions":[]}}}',
+    line:
+      '{"jsonrpc":"2.0","id":7,"method":"subscriptions/listen","params":{"notifications":{"ResourceSubscriptions":[]}}}',
     flaw: "folded-key",
   },
-  { name: "look-alike in a reference", line: call('"ref":{"type":"ref/prompt","name":"a","Name":"b"}'), flaw: "folded-key" },
+  {
+    name: "look-alike in a reference",
+    line: call('"ref":{"type":"ref/prompt","name":"a","Name":"b"}'),
+    flaw: "folded-key",
+  },
 ];
 
 const MANY_KEYS: readonly Case[] = [24, 25, 26, 1000].flatMap((count) => [
   { name: `${count} keys`, line: withArgs(`{${keys(count)}}`), flaw: undefined },
-  { name: `${count} keys, the first again`, line: withArgs(`{${keys(count)},"key0":1}`), flaw: "duplicate-key" as const },
-  { name: `${count} keys, one again, escaped`, line: withArgs(`{${keys(count)},"k\\u0065y3":1}`), flaw: "duplicate-key" as const },
-  { name: `${count} keys, one in another case`, line: withArgs(`{${keys(count)},"KEY3":1}`), flaw: "folded-key" as const },
-  { name: `${count} deep keys, one again`, line: withArgs(`{"a":{${keys(count)},"key9":1}}`), flaw: "duplicate-key" as const },
-  { name: `${count} deep keys, one in another case, pass`, line: withArgs(`{"a":{${keys(count)},"KEY9":1}}`), flaw: undefined },
-  { name: `${count} keys twice over, in siblings`, line: withArgs(`[{${keys(count)}},{${keys(count)}}]`), flaw: undefined },
+  {
+    name: `${count} keys, the first again`,
+    line: withArgs(`{${keys(count)},"key0":1}`),
+    flaw: "duplicate-key" as const,
+  },
+  {
+    name: `${count} keys, one again, escaped`,
+    line: withArgs(`{${keys(count)},"k\\u0065y3":1}`),
+    flaw: "duplicate-key" as const,
+  },
+  {
+    name: `${count} keys, one in another case`,
+    line: withArgs(`{${keys(count)},"KEY3":1}`),
+    flaw: "folded-key" as const,
+  },
+  {
+    name: `${count} deep keys, one again`,
+    line: withArgs(`{"a":{${keys(count)},"key9":1}}`),
+    flaw: "duplicate-key" as const,
+  },
+  {
+    name: `${count} deep keys, one in another case, pass`,
+    line: withArgs(`{"a":{${keys(count)},"KEY9":1}}`),
+    flaw: undefined,
+  },
+  {
+    name: `${count} keys twice over, in siblings`,
+    line: withArgs(`[{${keys(count)}},{${keys(count)}}]`),
+    flaw: undefined,
+  },
 ]);
 
 const IDS: readonly Case[] = [
@@ -94,20 +177,58 @@ const IDS: readonly Case[] = [
   { name: "id of digits in quotes", line: withId('"1"'), flaw: undefined, answerId: '"1"' },
   { name: "id of nothing in quotes", line: withId('""'), flaw: undefined, answerId: '""' },
   { name: "id with an escape", line: withId('"\\u0061\\""'), flaw: undefined, answerId: '"a\\""' },
-  ...["null", "true", "{}", "[]", '{"a":1}', "1.5", "1.0", "1e1", "1e400", "-0", "9007199254740992", "9007199254740993"]
+  ...[
+    "null",
+    "true",
+    "{}",
+    "[]",
+    '{"a":1}',
+    "1.5",
+    "1.0",
+    "1e1",
+    "1e400",
+    "-0",
+    "9007199254740992",
+    "9007199254740993",
+  ]
     .map((id) => ({ name: `id ${id}`, line: withId(id), flaw: "id" as const, answerId: "null" })),
   { name: "id 01", line: withId("01"), flaw: "syntax", answerId: "null" },
-  { name: "id twice, equal", line: '{"jsonrpc":"2.0","id":7,"id":7,"method":"ping"}', flaw: "duplicate-key", answerId: "null" },
-  { name: "id twice, once escaped", line: '{"\\u0069d":6,"jsonrpc":"2.0","id":7,"method":"a"}', flaw: "folded-key", answerId: "null" },
+  {
+    name: "id twice, equal",
+    line: '{"jsonrpc":"2.0","id":7,"id":7,"method":"ping"}',
+    flaw: "duplicate-key",
+    answerId: "null",
+  },
+  {
+    name: "id twice, once escaped",
+    line: '{"\\u0069d":6,"jsonrpc":"2.0","id":7,"method":"a"}',
+    flaw: "folded-key",
+    answerId: "null",
+  },
   { name: "ID beside id", line: '{"jsonrpc":"2.0","id":7,"ID":8,"method":"ping"}', flaw: "folded-key" },
-  { name: "id as long as it may be", line: withId(`"${"a".repeat(MAX_ID_BYTES - 2)}"`), flaw: undefined, answerId: `"${"a".repeat(MAX_ID_BYTES - 2)}"` },
-  { name: "id that is too long to keep", line: withId(`"${"a".repeat(MAX_ID_BYTES - 1)}"`), flaw: "id", answerId: "null" },
+  {
+    name: "id as long as it may be",
+    line: withId(`"${"a".repeat(MAX_ID_BYTES - 2)}"`),
+    flaw: undefined,
+    answerId: `"${"a".repeat(MAX_ID_BYTES - 2)}"`,
+  },
+  {
+    name: "id that is too long to keep",
+    line: withId(`"${"a".repeat(MAX_ID_BYTES - 1)}"`),
+    flaw: "id",
+    answerId: "null",
+  },
   { name: "id with half a character", line: withId('"\\ud83d"'), flaw: "surrogate", answerId: '"\\ud83d"' },
 ];
 
 const BYTES: readonly Case[] = [
   { name: "UTF-8 byte order mark", line: raw(`\xef\xbb\xbf${call("")}`), flaw: "bom" },
-  { name: "UTF-16 with its mark", line: Buffer.from(`\ufeff${call("")}`, "utf16le"), flaw: "bom", answerId: "null" },
+  {
+    name: "UTF-16 with its mark",
+    line: Buffer.from(`\ufeff${call("")}`, "utf16le"),
+    flaw: "bom",
+    answerId: "null",
+  },
   { name: "UTF-16 without", line: Buffer.from(call(""), "utf16le"), flaw: "syntax", answerId: "null" },
   ...[
     ["overlong slash", "\xc0\xaf"],
@@ -120,13 +241,36 @@ const BYTES: readonly Case[] = [
     ["byte that never is", "\xff"],
   ].flatMap(([what, bytes]) => [
     { name: `${what} in a string`, line: raw(withArgs(`{"a":"${bytes}"}`)), flaw: "utf8" as const },
-    { name: `${what} far into a string`, line: raw(withArgs(`{"a":"${"x".repeat(99)}${bytes}"}`)), flaw: "utf8" as const },
+    {
+      name: `${what} far into a string`,
+      line: raw(withArgs(`{"a":"${"x".repeat(99)}${bytes}"}`)),
+      flaw: "utf8" as const,
+    },
     { name: `${what} in a key`, line: raw(withArgs(`{"${bytes}":1}`)), flaw: "utf8" as const },
-    { name: `${what} before an escape in a key`, line: raw(withArgs(`{"${bytes}\\n":1}`)), flaw: "utf8" as const },
+    {
+      name: `${what} before an escape in a key`,
+      line: raw(withArgs(`{"${bytes}\\n":1}`)),
+      flaw: "utf8" as const,
+    },
   ]),
-  { name: "bad byte in the id", line: raw('{"jsonrpc":"2.0","method":"ping","id":"\xff"}'), flaw: "utf8", answerId: "null" },
-  { name: "bad byte between members", line: raw(`{"a":1,\xe9${call("").slice(1)}`), flaw: "syntax", answerId: "7" },
-  { name: "no-break space between members", line: `{\u00a0${call("").slice(1)}`, flaw: "syntax", answerId: "7" },
+  {
+    name: "bad byte in the id",
+    line: raw('{"jsonrpc":"2.0","method":"ping","id":"\xff"}'),
+    flaw: "utf8",
+    answerId: "null",
+  },
+  {
+    name: "bad byte between members",
+    line: raw(`{"a":1,\xe9${call("").slice(1)}`),
+    flaw: "syntax",
+    answerId: "7",
+  },
+  {
+    name: "no-break space between members",
+    line: `{\u00a0${call("").slice(1)}`,
+    flaw: "syntax",
+    answerId: "7",
+  },
   { name: "characters of four bytes", line: withArgs('{"😀":"😀"}'), flaw: undefined },
   { name: "line separators in a string", line: withArgs('{"a":"\u2028\u2029\u0085"}'), flaw: undefined },
 ];
@@ -141,11 +285,19 @@ const TWO_IN_ONE: readonly Case[] = [
   { name: "a carriage return behind a brace", line: `{\r${withId("7").slice(1)}`, flaw: "trailing" },
   { name: "a carriage return before a colon", line: withArgs('{"a"\r:1}'), flaw: "trailing" },
   { name: "a carriage return in an empty object", line: withArgs("{\r}"), flaw: "trailing" },
-  { name: "a carriage return between two messages", line: `${withId("7")}\r${withId("8")}`, flaw: "trailing" },
+  {
+    name: "a carriage return between two messages",
+    line: `${withId("7")}\r${withId("8")}`,
+    flaw: "trailing",
+  },
   { name: "a carriage return in a string", line: withArgs('{"a":"\r"}'), flaw: "trailing" },
   { name: "a carriage return at the end", line: `${withId("7")}\r\n`, flaw: undefined },
   { name: "blanks around", line: ` \t${withId("7")} \t\r\n`, flaw: undefined },
-  { name: "blanks everywhere", line: '{ "jsonrpc" : "2.0" ,\t"id" :7 , "method" : "a" , "params" : { "b" : [ ] , "c":{ } } }', flaw: undefined },
+  {
+    name: "blanks everywhere",
+    line: '{ "jsonrpc" : "2.0" ,\t"id" :7 , "method" : "a" , "params" : { "b" : [ ] , "c":{ } } }',
+    flaw: undefined,
+  },
   { name: "a batch", line: `[${withId("7")}]`, flaw: "batch", answerId: "null" },
   { name: "an empty batch", line: "[]", flaw: "batch", answerId: "null" },
 ];
@@ -155,7 +307,11 @@ const DEPTH: readonly Case[] = [
   { name: "as deep as it may be", line: withArgs(nested(MAX_DEPTH - 2)), flaw: undefined },
   { name: "one deeper", line: withArgs(nested(MAX_DEPTH - 1)), flaw: "depth" },
   { name: "10,000 deep", line: withArgs(nested(10_000)), flaw: "depth" },
-  { name: "10,000 deep in objects", line: withArgs('{"a":'.repeat(10_000) + "1" + "}".repeat(10_000)), flaw: "depth" },
+  {
+    name: "10,000 deep in objects",
+    line: withArgs('{"a":'.repeat(10_000) + "1" + "}".repeat(10_000)),
+    flaw: "depth",
+  },
   { name: "10,000 deep and never closed", line: `{"id":7,"a":${"[".repeat(10_000)}`, flaw: "depth" },
   { name: "10,000 brackets without a message", line: "{".repeat(10_000), flaw: "syntax", answerId: "null" },
 ];
@@ -168,17 +324,80 @@ const SURROGATES: readonly Case[] = [
   { name: "in the method", line: '{"jsonrpc":"2.0","id":7,"method":"\\ud83d"}', flaw: "surrogate" },
   { name: "in the name", line: call('"name":"\\ud83d"'), flaw: "surrogate" },
   { name: "in a URI", line: call('"uri":"file:///\\udc00"'), flaw: "surrogate" },
-  { name: "in an unknown member of the envelope", line: '{"jsonrpc":"2.0","id":7,"method":"x","y":"\\udc00"}', flaw: "surrogate" },
+  {
+    name: "in an unknown member of the envelope",
+    line: '{"jsonrpc":"2.0","id":7,"method":"x","y":"\\udc00"}',
+    flaw: "surrogate",
+  },
   { name: "in an argument passes", line: withArgs('{"a":"cut \\ud83d","b":["\\ude00"]}'), flaw: undefined },
-  { name: "in a cancellation's reason passes", line: call('"requestId":1,"reason":"cut \\ud83d"'), flaw: undefined },
+  {
+    name: "in a cancellation's reason passes",
+    line: call('"requestId":1,"reason":"cut \\ud83d"'),
+    flaw: undefined,
+  },
 ];
 
 const SYNTAX: readonly Case[] = [
-  ...["01", "-01", "+1", ".5", "1.", "1.e5", "1e", "1e+", "-", "--1", "0x10", "1_000", "1.5.5", "NaN", "Infinity", "١"],
-  ...["tru", "nul", "True", "falsee", "nulll", "undefined", "t", "'a'", "a"],
-  ...['"\t"', '"\u0000"', '"\u001f"', '"\\x"', '"\\u12g4"', '"\\u123"', '"\\U0041"', '"\\', '"', '"a', '"\\"'],
-  ...["[1,]", "[,1]", "[1 2]", "[", "]", "[}", "{]", '{"a"}', '{"a":}', '{"a":1,}', "{,}", '{"a" 1}', "{a:1}", "{1:1}", ""],
-  ...["{'a':1}", "/* */1", "1//", '{"a":1 "b":2}', "\u000b1", "\u000c1", "\ufeff1"],
+  "01",
+  "-01",
+  "+1",
+  ".5",
+  "1.",
+  "1.e5",
+  "1e",
+  "1e+",
+  "-",
+  "--1",
+  "0x10",
+  "1_000",
+  "1.5.5",
+  "NaN",
+  "Infinity",
+  "١",
+  "tru",
+  "nul",
+  "True",
+  "falsee",
+  "nulll",
+  "undefined",
+  "t",
+  "'a'",
+  "a",
+
+  '"\t"',
+  '"\u0000"',
+  '"\u001f"',
+  '"\\x"',
+  '"\\u12g4"',
+  '"\\u123"',
+  '"\\U0041"',
+  '"\\',
+  '"',
+  '"a',
+  '"\\"',
+
+  "[1,]",
+  "[,1]",
+  "[1 2]",
+  "[",
+  "]",
+  "[}",
+  "{]",
+  '{"a"}',
+  '{"a":}',
+  '{"a":1,}',
+  "{,}",
+  '{"a" 1}',
+  "{a:1}",
+  "{1:1}",
+  "",
+  "{'a':1}",
+  "/* */1",
+  "1//",
+  '{"a":1 "b":2}',
+  "\u000b1",
+  "\u000c1",
+  "\ufeff1",
 ].map((value) => ({
   name: value === "" ? "no value" : JSON.stringify(value).slice(1, -1),
   line: `{"jsonrpc":"2.0","method":"x","a":${value}}`,
@@ -187,8 +406,29 @@ const SYNTAX: readonly Case[] = [
 }));
 
 const GOOD_VALUES: readonly Case[] = [
-  ...["0", "-0", "10", "-1.5", "1e5", "1E+5", "1e-5", "0.0e0", "1e400", "true", "false", "null", '""', "[]", "{}", "[ ]", "{ }"],
-  ...['"\\"\\\\\\/\\b\\f\\n\\r\\t\\u00e9"', '"\u007f"', "[[],{},[{}]]", '[1,"a",null,{"a":[true]}]', '"\\u0000"'],
+  "0",
+  "-0",
+  "10",
+  "-1.5",
+  "1e5",
+  "1E+5",
+  "1e-5",
+  "0.0e0",
+  "1e400",
+  "true",
+  "false",
+  "null",
+  '""',
+  "[]",
+  "{}",
+  "[ ]",
+  "{ }",
+
+  '"\\"\\\\\\/\\b\\f\\n\\r\\t\\u00e9"',
+  '"\u007f"',
+  "[[],{},[{}]]",
+  '[1,"a",null,{"a":[true]}]',
+  '"\\u0000"',
 ].map((value) => ({ name: value, line: withArgs(`{"a":${value}}`), flaw: undefined }));
 
 const SHAPES: readonly Case[] = [
@@ -203,7 +443,11 @@ const SHAPES: readonly Case[] = [
   { name: "nothing", line: " ", flaw: "syntax", answerId: "null" },
   { name: "a method that is a number", line: '{"jsonrpc":"2.0","id":7,"method":1}', flaw: "method" },
   { name: "a method that is null", line: '{"jsonrpc":"2.0","id":7,"method":null}', flaw: "method" },
-  { name: "a method that is too long to keep", line: `{"jsonrpc":"2.0","id":7,"method":"${"m".repeat(MAX_METHOD_BYTES - 1)}"}`, flaw: "method" },
+  {
+    name: "a method that is too long to keep",
+    line: `{"jsonrpc":"2.0","id":7,"method":"${"m".repeat(MAX_METHOD_BYTES - 1)}"}`,
+    flaw: "method",
+  },
   { name: "params as an array", line: '{"jsonrpc":"2.0","id":7,"method":"a","params":[]}', flaw: "params" },
   { name: "params as null", line: '{"jsonrpc":"2.0","id":7,"method":"a","params":null}', flaw: "params" },
   { name: "method and result", line: '{"jsonrpc":"2.0","id":7,"method":"a","result":{}}', flaw: "shape" },
@@ -214,34 +458,118 @@ const SHAPES: readonly Case[] = [
   { name: "a notification", line: '{"jsonrpc":"2.0","method":"a"}', flaw: undefined, answerId: "null" },
   { name: "a result", line: '{"jsonrpc":"2.0","id":7,"result":{}}', flaw: undefined },
   { name: "an error", line: '{"jsonrpc":"2.0","id":7,"error":{"code":1,"message":""}}', flaw: undefined },
-  { name: "members that nobody knows", line: '{"x":{"y":[1]},"jsonrpc":"2.0","id":7,"method":"a","z":null}', flaw: undefined },
+  {
+    name: "members that nobody knows",
+    line: '{"x":{"y":[1]},"jsonrpc":"2.0","id":7,"method":"a","z":null}',
+    flaw: undefined,
+  },
 ];
 
 /** What a server may say, and how it may not. */
 const LENIENT: readonly Case[] = [
-  { name: "duplicates deep in a result pass", line: '{"jsonrpc":"2.0","id":7,"result":{"a":{"b":1,"b":2}}}', flaw: undefined },
-  { name: "duplicates nobody reads pass", line: '{"jsonrpc":"2.0","id":7,"result":{"a":1,"a":2}}', flaw: undefined },
-  { name: "deep __proto__ passes", line: '{"jsonrpc":"2.0","id":7,"result":{"a":{"__proto__":1}}}', flaw: undefined },
-  { name: "10,000 deep passes", line: `{"jsonrpc":"2.0","id":7,"result":{"a":${nested(10_000)}}}`, flaw: undefined },
-  { name: "an error's text with half a character", line: '{"jsonrpc":"2.0","id":7,"error":{"code":1,"message":"\\ud83d"}}', flaw: undefined },
-  { name: "a result's text with half a character", line: '{"jsonrpc":"2.0","id":7,"result":{"instructions":"\\ud83d"}}', flaw: undefined },
-  { name: "inputRequests twice", line: '{"jsonrpc":"2.0","id":7,"result":{"inputRequests":{},"inputRequests":{}}}', flaw: "duplicate-key" },
-  { name: "inputRequests in another case", line: '{"jsonrpc":"2.0","id":7,"result":{"InputRequests":{}}}', flaw: "folded-key" },
-  { name: "inputRequests escaped", line: '{"jsonrpc":"2.0","id":7,"result":{"\\u0069nputRequests":{}}}', flaw: "folded-key" },
-  { name: "tools twice", line: '{"jsonrpc":"2.0","id":7,"result":{"tools":[],"tools":[]}}', flaw: "duplicate-key" },
-  { name: "__proto__ of a result", line: '{"jsonrpc":"2.0","id":7,"result":{"__proto__":{"inputRequests":{}}}}', flaw: "proto-key" },
-  { name: "an error's code in another case", line: '{"jsonrpc":"2.0","id":7,"error":{"code":1,"Code":-32042}}', flaw: "folded-key" },
-  { name: "a notification's uri in another case", line: '{"jsonrpc":"2.0","method":"a","params":{"uri":"a","URI":"b"}}', flaw: "folded-key", answerId: "null" },
+  {
+    name: "duplicates deep in a result pass",
+    line: '{"jsonrpc":"2.0","id":7,"result":{"a":{"b":1,"b":2}}}',
+    flaw: undefined,
+  },
+  {
+    name: "duplicates nobody reads pass",
+    line: '{"jsonrpc":"2.0","id":7,"result":{"a":1,"a":2}}',
+    flaw: undefined,
+  },
+  {
+    name: "deep __proto__ passes",
+    line: '{"jsonrpc":"2.0","id":7,"result":{"a":{"__proto__":1}}}',
+    flaw: undefined,
+  },
+  {
+    name: "10,000 deep passes",
+    line: `{"jsonrpc":"2.0","id":7,"result":{"a":${nested(10_000)}}}`,
+    flaw: undefined,
+  },
+  {
+    name: "an error's text with half a character",
+    line: '{"jsonrpc":"2.0","id":7,"error":{"code":1,"message":"\\ud83d"}}',
+    flaw: undefined,
+  },
+  {
+    name: "a result's text with half a character",
+    line: '{"jsonrpc":"2.0","id":7,"result":{"instructions":"\\ud83d"}}',
+    flaw: undefined,
+  },
+  {
+    name: "inputRequests twice",
+    line: '{"jsonrpc":"2.0","id":7,"result":{"inputRequests":{},"inputRequests":{}}}',
+    flaw: "duplicate-key",
+  },
+  {
+    name: "inputRequests in another case",
+    line: '{"jsonrpc":"2.0","id":7,"result":{"InputRequests":{}}}',
+    flaw: "folded-key",
+  },
+  {
+    name: "inputRequests escaped",
+    line: '{"jsonrpc":"2.0","id":7,"result":{"\\u0069nputRequests":{}}}',
+    flaw: "folded-key",
+  },
+  {
+    name: "tools twice",
+    line: '{"jsonrpc":"2.0","id":7,"result":{"tools":[],"tools":[]}}',
+    flaw: "duplicate-key",
+  },
+  {
+    name: "__proto__ of a result",
+    line: '{"jsonrpc":"2.0","id":7,"result":{"__proto__":{"inputRequests":{}}}}',
+    flaw: "proto-key",
+  },
+  {
+    name: "an error's code in another case",
+    line: '{"jsonrpc":"2.0","id":7,"error":{"code":1,"Code":-32042}}',
+    flaw: "folded-key",
+  },
+  {
+    name: "a notification's uri in another case",
+    line: '{"jsonrpc":"2.0","method":"a","params":{"uri":"a","URI":"b"}}',
+    flaw: "folded-key",
+    answerId: "null",
+  },
   { name: "method twice", line: '{"jsonrpc":"2.0","id":7,"method":"a","method":"b"}', flaw: "duplicate-key" },
-  { name: "anything twice in the envelope", line: '{"jsonrpc":"2.0","id":7,"result":{},"x":1,"x":1}', flaw: "duplicate-key" },
+  {
+    name: "anything twice in the envelope",
+    line: '{"jsonrpc":"2.0","id":7,"result":{},"x":1,"x":1}',
+    flaw: "duplicate-key",
+  },
   { name: "id in another case", line: '{"jsonrpc":"2.0","id":7,"Id":8,"result":{}}', flaw: "folded-key" },
-  { name: "id null", line: '{"jsonrpc":"2.0","id":null,"error":{"code":1,"message":""}}', flaw: "id", answerId: "null" },
+  {
+    name: "id null",
+    line: '{"jsonrpc":"2.0","id":null,"error":{"code":1,"message":""}}',
+    flaw: "id",
+    answerId: "null",
+  },
   { name: "a batch", line: "[]", flaw: "batch", answerId: "null" },
   { name: "log text", line: "Server is listening", flaw: "syntax", answerId: "null" },
-  { name: "a result that never closes", line: '{"jsonrpc":"2.0","id":7,"result":{"a":[1}', flaw: "syntax", answerId: "7" },
-  { name: "a string that never closes", line: '{"jsonrpc":"2.0","id":7,"result":{"a":["}}', flaw: "syntax", answerId: "7" },
-  { name: "a message between carriage returns", line: `{"jsonrpc":"2.0","id":7,"result":{"a":[\r${withId("8")}\r]}}`, flaw: "trailing" },
-  { name: "a carriage return in a string", line: '{"jsonrpc":"2.0","id":7,"result":{"a":["\r"]}}', flaw: "trailing" },
+  {
+    name: "a result that never closes",
+    line: '{"jsonrpc":"2.0","id":7,"result":{"a":[1}',
+    flaw: "syntax",
+    answerId: "7",
+  },
+  {
+    name: "a string that never closes",
+    line: '{"jsonrpc":"2.0","id":7,"result":{"a":["}}',
+    flaw: "syntax",
+    answerId: "7",
+  },
+  {
+    name: "a message between carriage returns",
+    line: `{"jsonrpc":"2.0","id":7,"result":{"a":[\r${withId("8")}\r]}}`,
+    flaw: "trailing",
+  },
+  {
+    name: "a carriage return in a string",
+    line: '{"jsonrpc":"2.0","id":7,"result":{"a":["\r"]}}',
+    flaw: "trailing",
+  },
   { name: "a carriage return at the end", line: '{"jsonrpc":"2.0","id":7,"result":{}}\r\n', flaw: undefined },
 ];
 
@@ -270,7 +598,11 @@ for (const { name, line, flaw, answerId = "7" } of LENIENT) {
 }
 
 it("searches a buffer for carriage returns line by line", () => {
-  const lines = ['{"jsonrpc":"2.0","id":1,"result":{}}\n', '{"jsonrpc":"2.0","id":2,"result":{"a":{\r}}}\n', '{"jsonrpc":"2.0","id":3,"result":{}}\n'];
+  const lines = [
+    '{"jsonrpc":"2.0","id":1,"result":{}}\n',
+    '{"jsonrpc":"2.0","id":2,"result":{"a":{\r}}}\n',
+    '{"jsonrpc":"2.0","id":3,"result":{}}\n',
+  ];
   const bytes = Buffer.from(lines.join(""));
   let start = 0;
   const flaws = lines.map((line) => {
@@ -280,7 +612,10 @@ it("searches a buffer for carriage returns line by line", () => {
   });
   assert.equal(flaws, [undefined, "trailing", undefined]);
   // And again, from the beginning: the search must not start where it ended.
-  assert.is(scanner.scanLenient(bytes, (lines[0] as string).length, (lines[0] + (lines[1] as string)).length), "trailing");
+  assert.is(
+    scanner.scanLenient(bytes, (lines[0] as string).length, (lines[0] + (lines[1] as string)).length),
+    "trailing",
+  );
 });
 
 it("leaves nothing of one line to the next", () => {
@@ -289,7 +624,12 @@ it("leaves nothing of one line to the next", () => {
   scan('{"jsonrpc":"2.0","id":"x","result":{}}');
   assert.equal(scanner.argumentKeys, []);
   for (const slot of [Slot.method, Slot.params, Slot.name, Slot.arguments]) {
-    assert.equal([scanner.has(slot), scanner.start(slot), scanner.end(slot), scanner.first(slot)], [false, 0, 0, 0]);
+    assert.equal([scanner.has(slot), scanner.start(slot), scanner.end(slot), scanner.first(slot)], [
+      false,
+      0,
+      0,
+      0,
+    ]);
     assert.is(scanner.text(slot), undefined);
   }
   scan('{"broken":');
@@ -311,9 +651,13 @@ it("reads text with escapes, and argument keys as they are meant", () => {
 });
 
 it("finds the requests that hide in a result and in a task's notification", () => {
-  scanLenient('{"jsonrpc":"2.0","id":1,"result":{"resultType":"input_required","inputRequests":{"a":{"method":"roots/list"}}}}');
+  scanLenient(
+    '{"jsonrpc":"2.0","id":1,"result":{"resultType":"input_required","inputRequests":{"a":{"method":"roots/list"}}}}',
+  );
   assert.ok(scanner.has(Slot.inputRequests));
-  scanLenient('{"jsonrpc":"2.0","method":"notifications/tasks","params":{"inputRequests":{"a":{"method":"roots/list"}}}}');
+  scanLenient(
+    '{"jsonrpc":"2.0","method":"notifications/tasks","params":{"inputRequests":{"a":{"method":"roots/list"}}}}',
+  );
   assert.ok(scanner.has(Slot.inputRequests));
 });
 
