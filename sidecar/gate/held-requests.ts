@@ -22,10 +22,6 @@ export class HeldRequests {
     return this.#bytes;
   }
 
-  get first(): Buffer | undefined {
-    return this.#held[0]?.line;
-  }
-
   hold(id: RpcId, line: Buffer, until: HeldUntil): void {
     this.#held.push({ id, line: Buffer.from(line), until });
     this.#bytes += line.length;

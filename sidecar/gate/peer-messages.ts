@@ -272,19 +272,7 @@ export class PeerMessages {
     const request = state.asked.get(id);
     if (request === undefined || request.cancelled) return false;
     state.asked.cancel(request);
-    if (request.audited) {
-      state.audit.append({
-        type: "result",
-        session: state.id,
-        direction: "fromPeer",
-        method: request.methodName,
-        ...(request.name === undefined ? {} : { name: request.name }),
-        rpcId: idText(id),
-        outcome: "cancelled",
-        durationMs: state.arrivedAt - request.sentAt,
-        bytes: 0,
-      });
-    }
+    state.recordResult(request, "cancelled", 0);
     return true;
   }
 

@@ -3,7 +3,7 @@
  * `peer-messages.ts` and `upstream-messages.ts`.
  */
 import { performance } from "node:perf_hooks";
-import type { AuditLog, DecisionEvent, Subject } from "../audit/audit-log.ts";
+import type { AuditLog, DecisionEvent, ResultEvent, Subject } from "../audit/audit-log.ts";
 import type { GuardErrorCode } from "../model/errors.ts";
 import { Outbox } from "../relay/outbox.ts";
 import type { ByteStream } from "../platform/platform.ts";
@@ -108,6 +108,30 @@ export class SessionState {
     const rpcId = idText(id);
     const refusal = this.recordRefusal({ direction: "fromPeer", method, rpcId }, code, detail);
     this.toPeer.send(errorLine(rpcId, RPC_CODES[code], withId(sentence, refusal)));
+  }
+
+  /** The server answers no more: whoever waits for it is told. */
+  answerAll(code: number, sentence: string): void {
+    for (const request of this.asked.drain()) {
+      this.toPeer.send(errorLine(idText(request.id), code, sentence));
+      this.recordResult(request, "upstream-gone", 0);
+    }
+  }
+
+  /** Records how a request ended, if a record is owed. */
+  recordResult(request: Pending, outcome: ResultEvent["outcome"], bytes: number): void {
+    if (!request.audited) return;
+    this.audit.append({
+      type: "result",
+      session: this.id,
+      direction: "fromPeer",
+      method: request.methodName,
+      ...(request.name === undefined ? {} : { name: request.name }),
+      rpcId: idText(request.id),
+      outcome,
+      durationMs: this.arrivedAt - request.sentAt,
+      bytes,
+    });
   }
 
   elapsedUs(): number {

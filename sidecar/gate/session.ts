@@ -7,22 +7,22 @@
 import { Buffer } from "node:buffer";
 import type { Attestation } from "../attest/attest.ts";
 import type { AuditLog, LifecycleEvent } from "../audit/audit-log.ts";
-import { GuardError, messageOf } from "../model/errors.ts";
+import { type GuardError, messageOf } from "../model/errors.ts";
 import { type Fact, isKnown, type PeerEvidence, type Principal } from "../model/evidence.ts";
 import type { ByteStream } from "../platform/platform.ts";
 import { IdFinder } from "../relay/id-finder.ts";
-import { LineSplitter } from "../relay/line-splitter.ts";
 import type { StopCause, Upstream, UpstreamExit } from "../upstream/upstream.ts";
 import { HeldRequests } from "./held-requests.ts";
 import type { Judge } from "./judge.ts";
 import { Opening } from "./opening.ts";
-import { idText, type RpcId } from "./pending.ts";
+import { PeerLink } from "./peer-link.ts";
 import { type PeerLine, PeerMessages } from "./peer-messages.ts";
+import { idText, type RpcId } from "./pending.ts";
 import { errorLine, RPC_CODES } from "./refusal.ts";
 import { type SessionLimits, SessionState } from "./session-state.ts";
 import { ToolListing } from "./tool-listing.ts";
+import { UpstreamLink } from "./upstream-link.ts";
 import { UpstreamMessages } from "./upstream-messages.ts";
-import { Valve } from "./valve.ts";
 
 export interface SessionOptions {
   readonly id: string;
@@ -59,15 +59,13 @@ export class Session {
   readonly #held = new HeldRequests();
   readonly #opening: Opening;
   readonly #listing: ToolListing;
-  readonly #peerValve: Valve;
-  #upstreamValve: Valve | undefined;
-  #upstream: Upstream | undefined;
+  readonly #peer: PeerLink;
+  readonly #upstream: UpstreamLink;
   #callerKnown = false;
   #noise = 0;
   #peerSaidAll = false;
   #ending: StopCause | undefined;
   #ended = false;
-  #peerWrites = true;
   #settle: (end: SessionEnd) => void = () => {};
   readonly #settled = new Promise<SessionEnd>((resolve) => {
     this.#settle = resolve;
@@ -78,11 +76,12 @@ export class Session {
     const { id, peer, judge, audit, limits } = options;
     const state = new SessionState(id, peer, judge, audit, limits);
     this.#state = state;
-    this.#peerValve = new Valve(peer);
+    this.#peer = new PeerLink(peer);
+    this.#upstream = this.#linkUpstream();
     this.#opening = new Opening({
       declineProbe: (probe) => this.#declineProbe(probe),
-      respawn: (replay) => void this.#respawn(replay),
-      unreadInput: () => this.#upstream?.unreadInput(),
+      respawn: (replay) => this.#respawn(replay),
+      unreadInput: () => this.#upstream.unreadInput(),
     });
     this.#listing = new ToolListing(state.catalogue, {
       send: (line) => this.#send(line),
@@ -116,14 +115,14 @@ export class Session {
     void attestation.complete.then((evidence) => this.#identified(evidence));
     this.#listenToPeer();
     // Starting a stream lets it flow, so it is stopped after that; nothing has been read yet.
-    this.#peerValve.close("upstream-starting");
-    void this.#launch(undefined);
+    this.#peer.valve.close("upstream-starting");
+    void this.#upstream.start();
   }
 
   /** Ends the session in good order; a second call climbs the ladder that stops the server. */
   stop(cause: StopCause): void {
     this.#ending ??= cause;
-    if (this.#upstream !== undefined) void this.#upstream.stop(cause);
+    this.#upstream.stop(cause);
   }
 
   // ── who ──────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -139,32 +138,21 @@ export class Session {
 
   // ── the server's process ─────────────────────────────────────────────────────────────────────────────────────────
 
-  async #launch(replay: Buffer | undefined): Promise<void> {
-    let upstream: Upstream;
-    try {
-      upstream = await this.#options.launch();
-    } catch (error) {
-      return this.#launchFailed(asGuardError(error));
-    }
-    this.#upstream = upstream;
-    this.#recordMeasured(upstream);
-    if (this.#ending !== undefined) void upstream.stop(this.#ending);
-    this.#listenToUpstream(upstream);
-    if (replay !== undefined) upstream.input.write(replay);
-    this.#state.toUpstream.attach(upstream.input);
-    this.#commit();
-    this.#peerValve.open("reader-slow");
-    void upstream.exited.then((exit) => this.#upstreamExited(upstream, exit));
-    this.#peerValve.open("upstream-starting");
+  #linkUpstream(): UpstreamLink {
+    const state = this.#state;
+    return new UpstreamLink(this.#options.launch, state.toUpstream, state.limits.upstreamLine, {
+      begin: () => state.begin(),
+      line: (bytes, start, end, begun) => this.#upstreamLine(bytes, start, end, begun),
+      commit: () => this.#commit(),
+      noise: (what, bytes) => this.#noted(what, bytes),
+      launched: (upstream) => this.#launched(upstream),
+      launchFailed: (error) => this.#launchFailed(error),
+      drained: () => this.#peer.valve.open("reader-slow"),
+      exited: (exit) => this.#upstreamExited(exit),
+    });
   }
 
-  /** The peer's first requests are on their way, or already here: they are told why nothing answers. */
-  #launchFailed(error: GuardError): void {
-    this.#peerValve.open("upstream-starting");
-    setTimeout(() => this.#finish(undefined, error), this.#ending === undefined ? FIRST_REQUEST_MS : 0);
-  }
-
-  #recordMeasured(upstream: Upstream): void {
+  #launched(upstream: Upstream): void {
     void upstream.measured.then((command) => {
       if (this.#ended) return;
       this.#record("upstream-start", {
@@ -175,56 +163,28 @@ export class Session {
       });
       this.#commit();
     });
+    this.#commit();
+    this.#peer.valve.open("reader-slow");
+    this.#peer.valve.open("upstream-starting");
   }
 
-  #listenToUpstream(upstream: Upstream): void {
-    const state = this.#state;
-    const splitter = new LineSplitter(state.limits.upstreamLine, {
-      line: (bytes, start, end, begun) => this.#upstreamLine(bytes, start, end, begun),
-      tooLong: () => this.#noted("too-long", state.limits.upstreamLine),
-      dropped: () => {},
-    });
-    const valve = new Valve(upstream.output);
-    this.#upstreamValve = valve;
-    const current = () => this.#upstream === upstream;
-    upstream.output.start({
-      data: (chunk) => {
-        if (!current()) return;
-        splitter.push(chunk, state.begin());
-        this.#commit();
-      },
-      end: () => {
-        if (current() && splitter.finish()) this.#noted("half-a-line", 0);
-      },
-      error: () => {},
-      drain: () => {},
-    });
-    // Its end is told by `exited`; until then what cannot be written is lost with it.
-    upstream.input.start({
-      data: () => {},
-      end: () => {},
-      error: () => {},
-      drain: () => this.#peerValve.open("reader-slow"),
-    });
+  /** The peer's first requests are on their way, or already here: they are told why nothing answers. */
+  #launchFailed(error: GuardError): void {
+    this.#peer.valve.open("upstream-starting");
+    setTimeout(() => this.#finish(undefined, error), this.#ending === undefined ? FIRST_REQUEST_MS : 0);
   }
 
-  #upstreamExited(upstream: Upstream, exit: UpstreamExit): void {
-    if (this.#upstream !== upstream) return;
+  #upstreamExited(exit: UpstreamExit): void {
     if (this.#ending === undefined && exit.cause === undefined && this.#opening.upstreamExited()) return;
     this.#finish(exit, undefined);
   }
 
-  async #respawn(replay: Buffer | undefined): Promise<void> {
-    const previous = this.#upstream;
-    this.#upstream = undefined;
-    this.#state.toUpstream.attach(undefined);
+  #respawn(replay: Buffer | undefined): void {
     this.#state.catalogue.forget();
-    this.#peerValve.close("upstream-starting");
+    this.#peer.valve.close("upstream-starting");
     this.#record("upstream-respawn", { replayed: replay !== undefined });
     this.#commit();
-    await previous?.stop("respawn");
-    if (this.#ended) return;
-    await this.#launch(replay);
+    void this.#upstream.restart(replay);
   }
 
   // ── the opening ──────────────────────────────────────────────────────────────────────────────────────────────────
@@ -261,36 +221,23 @@ export class Session {
 
   #listenToPeer(): void {
     const state = this.#state;
-    const { peer } = this.#options;
-    let finder = new IdFinder();
-    const splitter = new LineSplitter(state.limits.peerLine, {
-      line: (bytes, start, end) => this.#peerLine({ bytes, start, end }),
-      tooLong: (chunks) => {
-        finder = new IdFinder();
-        for (const chunk of chunks) finder.push(chunk);
-      },
-      dropped: (bytes, last) => {
-        finder.push(bytes);
-        if (last) this.#fromPeer.tooLong(finder.answerId());
-      },
-    });
-    peer.start({
-      data: (chunk) => {
-        splitter.push(chunk, state.begin());
-        this.#commit();
-      },
-      end: () => {
-        if (splitter.finish()) this.#halfLine();
+    this.#peer.listen(state.limits.peerLine, {
+      begin: () => state.begin(),
+      line: (line) => this.#peerLine(line),
+      tooLong: (rpcId) => this.#fromPeer.tooLong(rpcId),
+      commit: () => this.#commit(),
+      saidAll: (halfLine) => {
+        if (halfLine) this.#halfLine();
         this.#peerSaidAll = true;
         this.#stopOnceJudged();
       },
-      error: () => {
-        this.#peerWrites = false;
-        this.stop("peer-gone");
+      // A peer that closes its ends one after the other is gone once: a second stop would climb the ladder.
+      gone: () => {
+        if (this.#ending === undefined) this.stop("peer-gone");
       },
-      drain: () => {
-        this.#upstreamValve?.open("reader-slow");
-        this.#peerValve.open("answers-unread");
+      drained: () => {
+        this.#upstream.valve?.open("reader-slow");
+        this.#peer.valve.open("answers-unread");
       },
     });
   }
@@ -336,14 +283,12 @@ export class Session {
   #commit(): void {
     const state = this.#state;
     state.commitAudit();
-    const { peer } = this.#options;
-    if (this.#peerWrites) {
-      if (!state.toPeer.flush()) {
-        this.#upstreamValve?.close("reader-slow");
-        if (peer.buffered > UNREAD_ANSWERS) this.#peerValve.close("answers-unread");
-      }
-    } else state.toPeer.discard();
-    if (!state.toUpstream.flush()) this.#peerValve.close("reader-slow");
+    if (!this.#peer.writes) state.toPeer.discard();
+    else if (!state.toPeer.flush()) {
+      this.#upstream.valve?.close("reader-slow");
+      if (this.#peer.unread > UNREAD_ANSWERS) this.#peer.valve.close("answers-unread");
+    }
+    if (!state.toUpstream.flush()) this.#peer.valve.close("reader-slow");
   }
 
   #send(line: string): void {
@@ -355,21 +300,22 @@ export class Session {
   #hold(id: RpcId, line: PeerLine, until: "caller" | "tools"): void {
     const bytes = line.bytes.subarray(line.start, line.end);
     this.#held.hold(id, bytes, until);
-    if (this.#held.bytes > HELD_BYTES) this.#peerValve.close("calls-held");
+    if (this.#held.bytes > HELD_BYTES) this.#peer.valve.close("calls-held");
     if (until === "tools") this.#listing.begin(bytes.toString("utf8"));
   }
 
   #replay(until: "caller" | "tools"): void {
     this.#state.begin();
     for (const line of this.#held.take(until)) this.#peerLine({ bytes: line, start: 0, end: line.length });
-    if (this.#held.bytes <= HELD_BYTES) this.#peerValve.open("calls-held");
+    if (this.#held.bytes <= HELD_BYTES) this.#peer.valve.open("calls-held");
     this.#commit();
     this.#stopOnceJudged();
   }
 
   /** The peer sends no more: once nothing of what it sent is parked, the server's input may end too. */
   #stopOnceJudged(): void {
-    if (this.#peerSaidAll && this.#callerKnown && this.#held.first === undefined) this.stop("peer-gone");
+    if (!this.#peerSaidAll || !this.#callerKnown || this.#held.bytes > 0) return;
+    if (this.#ending === undefined) this.stop("peer-gone");
   }
 
   #compared = false;
@@ -406,50 +352,19 @@ export class Session {
     this.#commit();
     this.#options.attestation.close();
     this.#options.audit.forget(this.#options.id);
-    void this.#lastWords().then(() => this.#settle({ exit, error }));
+    void this.#peer.close(LAST_WORDS_MS).then(() => this.#settle({ exit, error }));
   }
 
   #answerPending(error: GuardError | undefined): void {
-    const state = this.#state;
     const code = error === undefined ? RPC_CODES.ERR_UPSTREAM_EXITED : RPC_CODES[error.code];
     const sentence = error === undefined ? "The server ended before it answered" : error.publicMessage;
-    for (const request of state.asked.drain()) {
-      state.toPeer.send(errorLine(idText(request.id), code, sentence));
-      if (!request.audited) continue;
-      state.audit.append({
-        type: "result",
-        session: state.id,
-        direction: "fromPeer",
-        method: request.methodName,
-        ...(request.name === undefined ? {} : { name: request.name }),
-        rpcId: idText(request.id),
-        outcome: "upstream-gone",
-        durationMs: state.arrivedAt - request.sentAt,
-        bytes: 0,
-      });
-    }
-    for (const id of this.#held.drain()) state.toPeer.send(errorLine(idText(id), code, sentence));
-  }
-
-  /** Waits, briefly, until the peer has taken what it was told. */
-  async #lastWords(): Promise<void> {
-    const { peer } = this.#options;
-    const until = Date.now() + LAST_WORDS_MS;
-    peer.end();
-    while (this.#peerWrites && peer.buffered > 0 && Date.now() < until) {
-      await new Promise((resolve) => setTimeout(resolve, 5));
-    }
-    peer.destroy();
+    this.#state.answerAll(code, sentence);
+    for (const id of this.#held.drain()) this.#state.toPeer.send(errorLine(idText(id), code, sentence));
   }
 
   #record(type: LifecycleEvent["type"], detail: Readonly<Record<string, unknown>>): void {
     this.#options.audit.append({ type, session: this.#options.id, detail });
   }
-}
-
-function asGuardError(error: unknown): GuardError {
-  if (error instanceof GuardError) return error;
-  return new GuardError("ERR_UPSTREAM_LAUNCH", `Cannot start the server: ${messageOf(error)}`, { cause: error });
 }
 
 function stated(fact: Fact<string>): string {

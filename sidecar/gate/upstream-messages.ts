@@ -98,7 +98,7 @@ export class UpstreamMessages {
     }
     if (method?.entries === undefined || !isResult) state.toPeer.forward(bytes, start, end);
     else if (!this.#list(bytes, start, end, request, method)) return;
-    if (request.audited) this.#recordResult(request, this.#outcome(), end - start);
+    if (!request.cancelled) state.recordResult(request, this.#outcome(), end - start);
   }
 
   #outcome(): ResultEvent["outcome"] {
@@ -215,7 +215,7 @@ export class UpstreamMessages {
     );
     const sentence = withId("The server asked for something that the policy does not allow", refusal);
     this.#state.toPeer.send(errorLine(idText(request.id), RPC_CODES.ERR_DENIED, sentence));
-    if (request.audited) this.#recordResult(request, "error", 0);
+    this.#state.recordResult(request, "error", 0);
   }
 
   #failed(request: Pending, sentence: string, detail: string): void {
@@ -226,23 +226,7 @@ export class UpstreamMessages {
       detail,
     );
     this.#state.toPeer.send(errorLine(rpcId, RPC_CODES.ERR_UPSTREAM_MALFORMED, withId(sentence, refusal)));
-    if (request.audited) this.#recordResult(request, "error", 0);
-  }
-
-  #recordResult(request: Pending, outcome: ResultEvent["outcome"], bytes: number): void {
-    const state = this.#state;
-    if (request.cancelled) return;
-    state.audit.append({
-      type: "result",
-      session: state.id,
-      direction: "fromPeer",
-      method: request.methodName,
-      ...(request.name === undefined ? {} : { name: request.name }),
-      rpcId: idText(request.id),
-      outcome,
-      durationMs: state.arrivedAt - request.sentAt,
-      bytes,
-    });
+    this.#state.recordResult(request, "error", 0);
   }
 
   #request(

@@ -23,7 +23,6 @@ it("keeps a copy: the buffer that a line came in is used again", () => {
   const chunk = Buffer.from("before line behind");
   held.hold(1, chunk.subarray(7, 11), "tools");
   chunk.fill("x");
-  assert.is(held.first?.toString(), "line");
   assert.equal(texts(held.take("tools")), ["line"]);
 });
 

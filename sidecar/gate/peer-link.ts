@@ -1,0 +1,85 @@
+/**
+ * The peer's side of a session: cuts what it sends into lines, and pauses it for whoever has a reason to.
+ */
+import type { Buffer } from "node:buffer";
+import type { ByteStream } from "../platform/platform.ts";
+import { IdFinder } from "../relay/id-finder.ts";
+import { LineSplitter } from "../relay/line-splitter.ts";
+import type { PeerLine } from "./peer-messages.ts";
+import { Valve } from "./valve.ts";
+
+export interface PeerLinkEvents {
+  /** A chunk came. @returns Its tick. */
+  begin(): number;
+  line(line: PeerLine): void;
+  /** A line grew over the limit; `rpcId` is what could be read of its id, as JSON text. */
+  tooLong(rpcId: string): void;
+  /** Everything in the chunk was reported. */
+  commit(): void;
+  /** The peer sends no more; `halfLine` when it stopped in the middle of one. */
+  saidAll(halfLine: boolean): void;
+  /** The peer no longer reads. */
+  gone(): void;
+  /** The peer has read what it was told. */
+  drained(): void;
+}
+
+export class PeerLink {
+  readonly valve: Valve;
+  readonly #peer: ByteStream;
+  #writes = true;
+
+  constructor(peer: ByteStream) {
+    this.#peer = peer;
+    this.valve = new Valve(peer);
+  }
+
+  /** Whether the peer still takes what it is told. */
+  get writes(): boolean {
+    return this.#writes;
+  }
+
+  /** Bytes it has been told and not yet taken. */
+  get unread(): number {
+    return this.#writes ? this.#peer.buffered : 0;
+  }
+
+  listen(limit: number, events: PeerLinkEvents): void {
+    const splitter = lineSplitter(limit, events);
+    this.#peer.start({
+      data: (chunk) => {
+        splitter.push(chunk, events.begin());
+        events.commit();
+      },
+      end: () => events.saidAll(splitter.finish()),
+      error: () => {
+        this.#writes = false;
+        events.gone();
+      },
+      drain: () => events.drained(),
+    });
+  }
+
+  /** Waits, at most this long, until the peer has taken what it was told; then closes. */
+  async close(ms: number): Promise<void> {
+    const until = Date.now() + ms;
+    this.#peer.end();
+    while (this.unread > 0 && Date.now() < until) await new Promise((resolve) => setTimeout(resolve, 5));
+    this.#peer.destroy();
+  }
+}
+
+function lineSplitter(limit: number, events: PeerLinkEvents): LineSplitter {
+  let finder = new IdFinder();
+  return new LineSplitter(limit, {
+    line: (bytes: Buffer, start, end) => events.line({ bytes, start, end }),
+    tooLong: (chunks) => {
+      finder = new IdFinder();
+      for (const chunk of chunks) finder.push(chunk);
+    },
+    dropped: (bytes, last) => {
+      finder.push(bytes);
+      if (last) events.tooLong(finder.answerId());
+    },
+  });
+}
