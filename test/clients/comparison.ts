@@ -47,7 +47,10 @@ export async function compare(
   policies: readonly string[] = [ALLOW],
 ): Promise<Played> {
   const direct = await play(kind, scene, script, scene.server);
-  assert.ok(direct.lines.length > 0 && Object.keys(direct.outcomes).length > 0, "nothing was compared");
+  assert.ok(
+    direct.lines.length > 0 || "message" in (direct.outcomes["open"] as object),
+    "nothing was compared",
+  );
   for (const policy of [undefined, ...policies]) {
     const guarded = await withTempDir((folder) =>
       play(kind, scene, script, guardedBy(policy, folder, scene.server))
@@ -88,20 +91,31 @@ async function play(
 ): Promise<Played> {
   scene.prepare?.();
   mkdirSync(scene.cwd, { recursive: true });
-  const client = await kind.open({
-    command,
-    env: { ...ENVIRONMENT, ...scene.env },
-    cwd: scene.cwd,
-    roots: scene.roots,
-  });
-  const outcomes: Record<string, unknown> = {
-    opened: [
+  const env = { ...ENVIRONMENT, ...scene.env };
+  const outcomes: Record<string, unknown> = {};
+  let client: OfficialClient | undefined;
+  outcomes["open"] = await outcomeOf(async () => {
+    client = await kind.open({ command, env, cwd: scene.cwd, roots: scene.roots });
+    return [
       client.protocolVersion(),
       client.getServerVersion(),
       client.getServerCapabilities(),
       client.getInstructions(),
-    ],
+    ];
+  });
+  if (client !== undefined) await follow(script, client, outcomes);
+  const normalise = scene.normalise ?? ((line) => line);
+  return {
+    lines: client?.recording.lines.map(normalise) ?? [],
+    outcomes: JSON.parse(normalise(JSON.stringify(outcomes))),
   };
+}
+
+async function follow(
+  script: Script,
+  client: OfficialClient,
+  outcomes: Record<string, unknown>,
+): Promise<void> {
   try {
     await script(client, async (name, act) => {
       if (name in outcomes) throw new Error(`Two steps are called '${name}'`);
@@ -110,11 +124,6 @@ async function play(
   } finally {
     await client.close();
   }
-  const normalise = scene.normalise ?? ((line) => line);
-  return {
-    lines: client.recording.lines.map(normalise),
-    outcomes: JSON.parse(normalise(JSON.stringify(outcomes))),
-  };
 }
 
 async function outcomeOf(act: () => unknown): Promise<unknown> {

@@ -51,6 +51,8 @@ export interface OfficialClient {
     context?: { arguments: Record<string, string> };
   }>;
   sendRootsListChanged(): Promise<void>;
+  /** Subscribes as the modern era does; undefined for a client that knows none of it. @returns What ends it. */
+  listen?(filter: { resourceSubscriptions: string[] }): Promise<{ close(): Promise<void> }>;
   close(): Promise<void>;
 }
 
@@ -116,6 +118,7 @@ async function openV2(
   return Object.assign(bind(client), {
     recording,
     protocolVersion: () => client.getNegotiatedProtocolVersion(),
+    listen: (filter: { resourceSubscriptions: string[] }) => client.listen(filter),
     callTool: (name: string, args?: Record<string, unknown>, options?: CallOptions) =>
       client.callTool({ name, ...(args === undefined ? {} : { arguments: args }) }, options),
   });
@@ -124,7 +127,7 @@ async function openV2(
 /** The SDK probes with a second process of its own, except through a subclass: then on the session's own pipe. */
 class ProbesInPlace extends StdioClientTransport {}
 
-type Shared = Omit<OfficialClient, "recording" | "protocolVersion" | "callTool">;
+type Shared = Omit<OfficialClient, "recording" | "protocolVersion" | "callTool" | "listen">;
 
 function bind(client: Shared): Shared {
   return {
@@ -150,9 +153,9 @@ function bind(client: Shared): Shared {
 export const SDK1: OfficialClientKind = { name: "SDK 1.x", open: openV1 };
 
 export function sdk2(mode: VersionNegotiationMode, inPlace = false): OfficialClientKind {
-  const words = typeof mode === "string" ? `${mode} mode` : `pinned to ${mode.pin}`;
+  const words = typeof mode === "string" ? `in ${mode} mode` : `pinned to ${mode.pin}`;
   return {
-    name: `SDK 2.x in ${words}${inPlace ? ", probing in place" : ""}`,
+    name: `SDK 2.x ${words}${inPlace ? ", probing in place" : ""}`,
     open: (launch) => openV2(launch, mode, inPlace),
   };
 }
