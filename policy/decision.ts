@@ -4,6 +4,7 @@
  * A denial is a value, never an exception. An allow counts only once all of its obligations are met.
  */
 export interface Decision {
+  /** In observe mode too this is what the rules say; that it is not enforced is the gate's doing. */
   readonly effect: "allow" | "deny";
   /** What settled it. */
   readonly reason: DecisionReason;
@@ -14,6 +15,8 @@ export interface Decision {
 }
 
 /**
+ * What settled a decision.
+ *
  * - `rule`: a rule, or an entry of a section such as `resources`, matched
  * - `default`: nothing matched, so the policy's `default` applies
  * - `section`: a section of the policy (`resources`, `prompts`, `from_server`, `methods`) does not hold it
@@ -42,7 +45,10 @@ export type ServerFeature = "sampling" | "elicitation" | "roots";
  * The server might read another number than we do, so every matcher finds it unknown.
  */
 export class InexactNumber {
+  /** As it was spelled. */
   readonly literal: string;
+
+  /** @param literal A number literal of JSON. */
   constructor(literal: string) {
     this.literal = literal;
   }

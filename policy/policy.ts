@@ -5,9 +5,13 @@ import type { Decision, PolicyRequest } from "./decision.ts";
 
 /** One finding in a policy file, positioned so that an editor can jump to it. Lines and columns count from 1. */
 export interface Problem {
+  /** With an error there is no policy. */
   readonly severity: "error" | "warning";
+  /** As the loader was told that it is called. */
   readonly file: string;
+  /** Of the word that is wrong. */
   readonly line: number;
+  /** Of its first character, in UTF-16 units. */
   readonly column: number;
   /** What is wrong, values quoted. */
   readonly message: string;
@@ -28,15 +32,30 @@ export interface PolicyContext {
   readonly realPath: (path: string) => string | undefined;
 }
 
+/**
+ * A policy that was loaded: every word of its file is enforced by what is here.
+ *
+ * It never changes: an answer depends on the question alone and, for `under` and `file:` URIs, on where symlinks lead.
+ */
 export interface Policy {
+  /** The server's name in the audit log, unless the command line gives another. */
   readonly name: string;
+  /** `observe`: what is denied is recorded and passes. Decisions are the same in both; the gate obeys the mode. */
   readonly mode: "enforce" | "observe";
+  /** The first part of every principal's SPIFFE ID. */
   readonly trustDomain: string;
   /** Milliseconds since the epoch from which on the policy is void. */
   readonly expires: number | undefined;
+  /** How to launch the child. */
   readonly server: ServerSection;
+  /** Where and how safely to keep the log. */
   readonly audit: AuditSection;
 
+  /**
+   * Judges one request: what denies counts on doubt and beats all that allows, what allows counts only for certain.
+   * What nothing matches gets the policy's `default`, save methods: those pass unless denied, and it is the gate that
+   * refuses what MCP does not define.
+   */
   decide(request: PolicyRequest): Decision;
 
   /** Whether any rule for this tool looks at its arguments: if not they need not be parsed. */
@@ -49,8 +68,11 @@ export interface Policy {
    * `deny` rule speaks of it (its message is worth reading); `hide`, and what nothing matches, are absent.
    */
   showsTool(name: string): boolean;
+  /** Whether a prompt stays in the list: when it may be had. */
   showsPrompt(name: string): boolean;
+  /** Whether a resource stays in the list: when it may be read. */
   showsResource(uri: string): boolean;
+  /** Whether a template stays in the list; see `showsTool`: what is decided is always the URI that is asked for. */
   showsTemplate(uriTemplate: string): boolean;
 
   /** Compares the rules with the tools the server really has. Positions are those of the rules. */
@@ -59,37 +81,54 @@ export interface Policy {
   explain(request: PolicyRequest): Explanation;
 }
 
+/** A tool as its server lists it: read to be compared, never trusted. */
 export interface ToolDefinition {
+  /** Byte for byte what a call must name. */
   readonly name: string;
+  /** A JSON Schema, as far as the server sent one. */
   readonly inputSchema?: unknown;
 }
 
+/** The policy's `server`, defaults filled in: how the child is launched, and which child. */
 export interface ServerSection {
+  /** Undefined: the command comes from the command line. */
   readonly command: readonly string[] | undefined;
+  /** Absolute. Undefined: where the guard was started. */
   readonly cwd: string | undefined;
   /** Accepted sha256 digests of the executable, lower-case hex; undefined accepts any and records it. */
   readonly executableDigests: readonly string[] | undefined;
   /** Further files whose digest must match before the launch: path to lower-case hex. */
   readonly files: Readonly<Record<string, string>>;
+  /** What the child sees of the guard's environment: nothing that is not named here. */
   readonly env: {
+    /** A launcher whose well-known variables are added. */
     readonly preset: "npx" | "uvx" | "docker" | undefined;
     /** Undefined: the default list, which holds no secret and loads no code. */
     readonly pass: readonly string[] | undefined;
+    /** Variables with values of the policy's own. */
     readonly set: Readonly<Record<string, string>>;
   };
+  /** The time between end of input, SIGTERM and SIGKILL. */
   readonly stopGraceMs: number;
+  /** `pipe` is for servers that open /dev/stdin by path: any process of the user can then write into it. */
   readonly stdio: "socket" | "pipe";
 }
 
+/** The policy's `audit`, defaults filled in. */
 export interface AuditSection {
   /** Undefined: the default path in the user's state folder. */
   readonly file: string | undefined;
+  /** `buffered`: in the kernel before a message goes on. `group`: on the disk soon after, too. */
   readonly durability: "buffered" | "group";
+  /** Whether messages go on while no record of them can be written. */
   readonly onFailure: "deny" | "continue";
 }
 
+/** Why a request is decided as it is, for its author to read. */
 export interface Explanation {
+  /** The same that `decide` returns. */
   readonly decision: Decision;
+  /** Every rule for a tool, every entry (denials first) for a resource or a prompt; none for the rest. */
   readonly rules: readonly {
     readonly name: string;
     readonly effect: string;
@@ -102,6 +141,7 @@ export interface Explanation {
   }[];
 }
 
+/** A policy in which every word is enforced, or the errors that keep it from being one: never half of each. */
 export type LoadResult =
   | {
     readonly policy: Policy;

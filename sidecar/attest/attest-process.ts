@@ -8,8 +8,11 @@ import { selectorsOf } from "./selectors.ts";
 
 /** Evidence of a process that is nobody's peer: for showing to a person, not for admitting anyone. */
 export interface ProcessAttestation {
+  /** The process itself, digest included. */
   readonly process: ProcessEvidence;
+  /** Its ancestors, digests included. */
   readonly lineage: Lineage;
+  /** What a policy could ask for; facts that the process could have written itself are not among them. */
   readonly selectors: readonly string[];
 }
 

@@ -19,9 +19,13 @@ import { attestationOf, type Found } from "./attestation.ts";
 import { INIT, type MeasuredLineage, openParent, walkLineage } from "./lineage.ts";
 import { type MeasuredProcess, measureProcess } from "./measure.ts";
 
+/** Which descriptors to look at, and who hashes. */
 export interface StdioOptions {
+  /** What is attested; our standard input. */
   readonly inputFd: number;
+  /** Where it is a socket too, its peer must be the same process. */
   readonly outputFd: number;
+  /** Stays the caller's. */
   readonly digests: Digests;
 }
 

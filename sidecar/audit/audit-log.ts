@@ -6,7 +6,9 @@ import type { PeerEvidence, Principal } from "../model/evidence.ts";
 
 /** Names what a decision was about. `name` is a tool, prompt, resource or method name. */
 export interface Subject {
+  /** The session's id, as its `session-start` record has it. */
   readonly session: string;
+  /** Who sent the message. */
   readonly direction: "fromPeer" | "fromUpstream";
   readonly method: string;
   readonly name?: string;

@@ -9,6 +9,7 @@ import { boundedQuote, detailText } from "./record/text.ts";
 import { unwritable } from "./unwritable.ts";
 import { UnwritableLog } from "./unwritable-log.ts";
 
+/** What {@linkcode openAuditLog} needs: where the log is, how safe it must be, and what its start record says. */
 export interface AuditLogOptions {
   /** The log's path; see `defaultAuditFile`. */
   readonly file: string;
@@ -16,9 +17,11 @@ export interface AuditLogOptions {
   readonly durability: "buffered" | "group";
   /** False where the policy says `audit.on_failure: continue`. */
   readonly mandatory: boolean;
+  /** The guarded server, as every record names it. */
   readonly serverName: string;
   /** Undefined when there is no policy. */
   readonly policyName: string | undefined;
+  /** sha256 of the policy file, in every record; undefined when there is no policy. */
   readonly policyDigest: string | undefined;
   /** The guard's own version. */
   readonly version: string;
@@ -26,12 +29,15 @@ export interface AuditLogOptions {
   readonly variables?: Readonly<Record<string, string>>;
   /** Where heads go: a path, a descriptor (it stays the caller's), or nowhere. @default {`<file>.anchor`} */
   readonly anchor?: string | number | false;
+  /** @default {the system's} */
   readonly clock?: AuditClock;
   /** Seam for tests that need a disk with faults. */
   readonly open?: OpenAppendFile;
 }
 
+/** A log with its start record written, or the stand-in that {@linkcode openAuditLog} speaks of. */
 export interface OpenedAuditLog {
+  /** Whoever opened it closes it: a chain without a stop record counts as unproven. */
   readonly log: AuditLog;
   /** Sentences for stderr: what the last crash left, or why there is no log. */
   readonly notices: readonly string[];

@@ -6,6 +6,7 @@ import { realPath } from "./real-path.ts";
 import { readSafely } from "./safe-file.ts";
 import { readVariables } from "./variables.ts";
 
+/** Where a policy's variables and relative paths come from; never the environment. */
 export interface PolicyFileOptions {
   /** What `--var NAME=VALUE` gave. */
   readonly vars: Readonly<Record<string, string>>;
@@ -13,19 +14,27 @@ export interface PolicyFileOptions {
   readonly cwd: string;
 }
 
+/** A policy to be enforced, and what it was made of. */
 export interface LoadedPolicy {
+  /** Valid, and not expired when it was loaded. */
   readonly policy: Policy;
   /** sha256 of the file's exact bytes, lower-case hex. */
   readonly digest: string;
+  /** The path as it was given. */
   readonly file: string;
   /** Warnings. */
   readonly problems: readonly Problem[];
 }
 
+/** What there is to say of a policy file that could be read, errors included. */
 export interface ExaminedPolicy {
+  /** The policy, or what keeps it from being one. */
   readonly result: LoadResult;
+  /** sha256 of the file's exact bytes, lower-case hex. */
   readonly digest: string;
+  /** The path as it was given. */
   readonly file: string;
+  /** It is a policy, and its `expires` has passed: `run` would refuse it. */
   readonly expired: boolean;
 }
 

@@ -49,11 +49,14 @@ export const ERROR_CODES = [
   "ERR_INTERNAL",
 ] as const;
 
+/** One of {@linkcode ERROR_CODES}: tables over it are exhaustive, so a new code must say what becomes of it. */
 export type GuardErrorCode = (typeof ERROR_CODES)[number];
 
+/** What a {@linkcode GuardError} carries beside its code and message. */
 export interface GuardErrorOptions {
   /** What a peer may be told. No path, digest or rule text. @default {the code's own sentence} */
   readonly publicMessage?: string;
+  /** What was thrown first. It stays inside: it is never told to a peer. */
   readonly cause?: unknown;
 }
 
@@ -64,10 +67,14 @@ export interface GuardErrorOptions {
  * only part that may cross the wire.
  */
 export class GuardError extends Error {
+  /** As every `Error` has it; it tells subclasses apart in a stack trace. */
   override readonly name: string = "GuardError";
+  /** What happened, for programs. */
   readonly code: GuardErrorCode;
+  /** What a peer may be told. */
   readonly publicMessage: string;
 
+  /** @param message For the log: sentence case, values quoted, no period. */
   constructor(code: GuardErrorCode, message: string, options: GuardErrorOptions = {}) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause });
     this.code = code;

@@ -11,6 +11,7 @@ import { fileSystemOf, isLocalFileSystem } from "./file-systems.ts";
 import { errorCode } from "./native.ts";
 import { runtimeFolder } from "./runtime-folder.ts";
 
+/** The sha256 of files, computed beside the main thread, so that hashing 250 MB holds up no message. */
 export interface Digests {
   /**
    * The sha256 of a regular file, in lower-case hex.
@@ -33,6 +34,7 @@ export interface Digests {
 /** Why there is no digest, as a short code for absent facts: `too-big`, `changed`, `EACCES`. */
 export class DigestError extends GuardError {
   override readonly name = "DigestError";
+  /** The short code. */
   readonly reason: string;
 
   constructor(reason: string, message: string, cause?: unknown) {
@@ -41,6 +43,7 @@ export class DigestError extends GuardError {
   }
 }
 
+/** How {@linkcode createDigests} remembers and limits. */
 export interface DigestOptions {
   /** Where digests are kept for other guards of this user and boot. @default {runtimeFolder} */
   readonly folder?: () => string | undefined;

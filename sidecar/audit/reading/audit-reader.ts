@@ -17,7 +17,11 @@ export class AuditReader {
   #offset = 0;
   #rest = "";
 
-  /** @throws as the kernel does when the file cannot be opened. */
+  /**
+   * Opens the log at its beginning.
+   *
+   * @throws as the kernel does when the file cannot be opened.
+   */
   constructor(path: string) {
     this.#path = path;
     this.#fd = openSync(path, "r");
@@ -49,6 +53,7 @@ export class AuditReader {
     }
   }
 
+  /** Gives the descriptor back. A reader is not to be used after it. */
   close(): void {
     closeSync(this.#fd);
   }

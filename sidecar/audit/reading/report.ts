@@ -1,7 +1,10 @@
 /** What `audit verify` found out about one file. */
 export interface AuditReport {
+  /** The path as it was given. */
   readonly file: string;
+  /** How many lines are records, sound or not. */
   readonly records: number;
+  /** One for each guard instance that wrote to the file. */
   readonly chains: readonly ChainReport[];
   /** True when any finding says that the log is not what was written. */
   readonly altered: boolean;
@@ -14,6 +17,8 @@ export interface AuditReport {
 }
 
 /**
+ * What is wrong at one place.
+ *
  * - `edited`: the line's bytes do not have the hash it carries
  * - `unlinked`: it is whole, but does not follow the record before it: one of the two was rewritten
  * - `missing`: records of a chain are not there
@@ -38,12 +43,16 @@ export type FindingKind =
   | "anchor-mismatch"
   | "beginning-gone";
 
+/** One sign that the log is not what its guards wrote. */
 export interface Finding {
   readonly kind: FindingKind;
+  /** The same in words. */
   readonly message: string;
   /** Counts from 1; absent for what is not in the file. */
   readonly line?: number;
+  /** The chain that it is about; absent for a line that is of none. */
   readonly chain?: string;
+  /** The record's number in its chain. */
   readonly seq?: number;
 }
 
@@ -58,11 +67,17 @@ export interface Finding {
  */
 export type ChainEnd = "stopped" | "rotated" | "anchored" | "unproven" | "cut";
 
+/** What the file holds of one chain: the records of one guard instance. */
 export interface ChainReport {
+  /** The chain's name, new for each guard instance. */
   readonly chain: string;
+  /** How many of its records are in this file. */
   readonly records: number;
+  /** The number of its first record here: above 0 where it began in an earlier file, or its beginning is missing. */
   readonly firstSeq: number;
+  /** The highest number of a record here. */
   readonly lastSeq: number;
+  /** Whether anything may be missing behind that one. */
   readonly end: ChainEnd;
   /** The last record of this file that the anchor knows. */
   readonly anchoredSeq: number | undefined;

@@ -2,9 +2,11 @@ import { visible } from "./visible.ts";
 
 /** One line of the log for people. Every text is safe to print; see `visible`. */
 export interface ShownRecord {
+  /** UTC, to the millisecond. */
   readonly time: string;
   /** `allow`, `deny`, `would deny` (observe mode), a result's outcome, or the record's type. */
   readonly word: string;
+  /** How to colour the word. */
   readonly tone: "good" | "bad" | "warn" | "plain";
   /** The principal, or `-` for what concerns no session or nobody yet identified. */
   readonly who: string;
@@ -14,7 +16,9 @@ export interface ShownRecord {
 
 /** Which records to show. Absent: all. */
 export interface RecordFilter {
+  /** Only those of the session with this id. */
   readonly session?: string | undefined;
+  /** Only the decision behind this id, which the peer was shown. */
   readonly refusal?: string | undefined;
   /** Only what was refused, or would have been. */
   readonly denied?: boolean | undefined;
@@ -32,7 +36,11 @@ export class LogLine {
     this.#members = members;
   }
 
-  /** @returns undefined when the line is not a JSON object. */
+  /**
+   * Reads one line, without its newline.
+   *
+   * @returns undefined when it is not a JSON object.
+   */
   static parse(line: string): LogLine | undefined {
     try {
       const value: unknown = JSON.parse(line);
@@ -45,6 +53,7 @@ export class LogLine {
     return undefined;
   }
 
+  /** Whether the record passes every part of the filter that is given. */
   matches(filter: RecordFilter): boolean {
     const { type, session, refusal, effect } = this.#members;
     if (filter.session !== undefined && session !== filter.session) return false;
@@ -52,6 +61,7 @@ export class LogLine {
     return filter.denied !== true || effect === "deny" || type === "peer-refused";
   }
 
+  /** The record for a terminal. Members that are missing or of a wrong type are shown as they are, never trusted. */
   show(): ShownRecord {
     const { time, type, who } = this.#members;
     const principal = isMembers(who) ? who["principal"] : undefined;
