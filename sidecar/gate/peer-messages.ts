@@ -71,7 +71,10 @@ export class PeerMessages {
   /** A line grew over the limit; `rpcId` is what could be read of its id. */
   tooLong(rpcId: string): void {
     const state = this.#state;
-    const refusal = state.recordRefusal({ direction: "fromPeer", method: "(too long)", rpcId }, "ERR_FRAME_TOO_LARGE");
+    const refusal = state.recordRefusal(
+      { direction: "fromPeer", method: "(too long)", rpcId },
+      "ERR_FRAME_TOO_LARGE",
+    );
     const sentence = `The message is longer than ${state.limits.peerLine} bytes`;
     state.toPeer.send(errorLine(rpcId, RPC_CODES.ERR_FRAME_TOO_LARGE, withId(sentence, refusal)));
   }
@@ -79,7 +82,13 @@ export class PeerMessages {
   #request(line: PeerLine, name: string, method: Method | undefined, id: RpcId): void {
     const state = this.#state;
     if (state.asked.has(id) || this.#actions.isHeld(id)) {
-      return state.refuse(id, name, "ERR_FRAME_MALFORMED", "The id belongs to a request that is still pending", "id-reused");
+      return state.refuse(
+        id,
+        name,
+        "ERR_FRAME_MALFORMED",
+        "The id belongs to a request that is still pending",
+        "id-reused",
+      );
     }
     if (state.asked.full) {
       return state.refuse(id, name, "ERR_TOO_MANY_PENDING", "Too many requests are pending");
@@ -104,7 +113,14 @@ export class PeerMessages {
     }
   }
 
-  #forward(line: PeerLine, methodName: string, method: Method | undefined, id: RpcId, modern: boolean, name?: string): void {
+  #forward(
+    line: PeerLine,
+    methodName: string,
+    method: Method | undefined,
+    id: RpcId,
+    modern: boolean,
+    name?: string,
+  ): void {
     const state = this.#state;
     if (modern) state.modern = true;
     state.expect({
@@ -133,7 +149,13 @@ export class PeerMessages {
       if (state.catalogue.mayBeOutdated(state.arrivedAt)) return this.#actions.hold(id, line, "tools");
     }
     if (listed !== undefined && scanner.argumentKeys.some((key) => listed.isLookAlike(key))) {
-      return state.refuse(id, methodName, "ERR_FRAME_MALFORMED", "An argument's name is too much like another one", "folded-key");
+      return state.refuse(
+        id,
+        methodName,
+        "ERR_FRAME_MALFORMED",
+        "An argument's name is too much like another one",
+        "folded-key",
+      );
     }
     const verdict = policy !== undefined && listed === undefined
       ? state.judge.settle({ effect: "deny", reason: "unknown-tool", rules: [] })
@@ -183,7 +205,9 @@ export class PeerMessages {
       case "completion":
         // It offers values of what it completes for, so it follows the rule of that.
         if (scanner.has(Slot.refUri) === scanner.has(Slot.refName)) return undefined;
-        return scanner.has(Slot.refUri) ? resource(scanner.text(Slot.refUri)) : prompt(scanner.text(Slot.refName));
+        return scanner.has(Slot.refUri)
+          ? resource(scanner.text(Slot.refUri))
+          : prompt(scanner.text(Slot.refName));
       default:
         return this.#listened(line);
     }
@@ -197,7 +221,9 @@ export class PeerMessages {
     const uris = Object.hasOwn(filter as object, "resourceSubscriptions")
       ? (filter as { resourceSubscriptions: unknown }).resourceSubscriptions
       : [];
-    if (!Array.isArray(uris) || !uris.every((uri): uri is string => typeof uri === "string")) return undefined;
+    if (!Array.isArray(uris) || !uris.every((uri): uri is string => typeof uri === "string")) {
+      return undefined;
+    }
     return uris.map(asResource);
   }
 

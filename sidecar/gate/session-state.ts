@@ -72,7 +72,11 @@ export class SessionState {
     return pending;
   }
 
-  recordVerdict(subject: Omit<Subject, "session">, verdict: Verdict, extra: Partial<DecisionEvent> = {}): void {
+  recordVerdict(
+    subject: Omit<Subject, "session">,
+    verdict: Verdict,
+    extra: Partial<DecisionEvent> = {},
+  ): void {
     const { decision } = verdict;
     this.audit.append({
       type: "decision",

@@ -96,7 +96,8 @@ export class Session {
     });
     this.#fromUpstream = new UpstreamMessages(state, {
       ownAnswer: (rpcId, line) =>
-        this.#opening.answeredLate(rpcId) || this.#listing.answer(rpcId, line.toString("utf8"), state.arrivedAt),
+        this.#opening.answeredLate(rpcId) ||
+        this.#listing.answer(rpcId, line.toString("utf8"), state.arrivedAt),
       opened: (method, answer) => this.#opened(method, answer),
       toolsChanged: () => state.catalogue.forget(),
       toolsListed: () => this.#toolsListed(),
@@ -159,7 +160,9 @@ export class Session {
         pid: upstream.pid,
         path: command.path,
         sha256: stated(command.executable.sha256),
-        ...(command.interpreter === undefined ? {} : { interpreterSha256: stated(command.interpreter.sha256) }),
+        ...(command.interpreter === undefined
+          ? {}
+          : { interpreterSha256: stated(command.interpreter.sha256) }),
       });
       this.#commit();
     });
@@ -249,7 +252,9 @@ export class Session {
       this.#failed(error);
       const finder = new IdFinder();
       finder.push(line.bytes.subarray(line.start, line.end));
-      this.#state.toPeer.send(errorLine(finder.answerId(), RPC_CODES.ERR_INTERNAL, "The message could not be judged"));
+      this.#state.toPeer.send(
+        errorLine(finder.answerId(), RPC_CODES.ERR_INTERNAL, "The message could not be judged"),
+      );
     }
   }
 
@@ -270,7 +275,11 @@ export class Session {
   }
 
   #halfLine(): void {
-    this.#state.recordRefusal({ direction: "fromPeer", method: "(half a line)" }, "ERR_FRAME_MALFORMED", "half-a-line");
+    this.#state.recordRefusal(
+      { direction: "fromPeer", method: "(half a line)" },
+      "ERR_FRAME_MALFORMED",
+      "half-a-line",
+    );
     this.#commit();
   }
 
@@ -347,7 +356,9 @@ export class Session {
       ...(error === undefined ? {} : { error: error.code }),
       ...(this.#noise > 0 ? { noise: this.#noise } : {}),
     });
-    this.#record("session-end", { reason: this.#ending ?? (error === undefined ? "upstream-gone" : error.code) });
+    this.#record("session-end", {
+      reason: this.#ending ?? (error === undefined ? "upstream-gone" : error.code),
+    });
     this.#state.toUpstream.discard();
     this.#commit();
     this.#options.attestation.close();

@@ -51,7 +51,9 @@ export class ToolListing {
       return true;
     }
     const first = this.#pages++ === 0;
-    const cursor = typeof result.nextCursor === "string" && this.#pages < MOST_PAGES ? result.nextCursor : undefined;
+    const cursor = typeof result.nextCursor === "string" && this.#pages < MOST_PAGES
+      ? result.nextCursor
+      : undefined;
     this.#catalogue.learn(result.tools, first, cursor === undefined, now);
     if (cursor === undefined) this.#finish(true);
     else this.#ask(cursor);
@@ -84,6 +86,8 @@ function modernMeta(call: string): Meta | undefined {
   const { params } = JSON.parse(call) as { params?: { _meta?: Meta } };
   const meta = params?._meta;
   if (meta === undefined || !Object.hasOwn(meta, "io.modelcontextprotocol/protocolVersion")) return undefined;
-  const wanted = ["protocolVersion", "clientCapabilities", "clientInfo"].map((key) => `io.modelcontextprotocol/${key}`);
+  const wanted = ["protocolVersion", "clientCapabilities", "clientInfo"].map((key) =>
+    `io.modelcontextprotocol/${key}`
+  );
   return Object.fromEntries(wanted.filter((key) => Object.hasOwn(meta, key)).map((key) => [key, meta[key]]));
 }

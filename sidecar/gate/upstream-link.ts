@@ -118,5 +118,7 @@ export class UpstreamLink {
 
 function asGuardError(error: unknown): GuardError {
   if (error instanceof GuardError) return error;
-  return new GuardError("ERR_UPSTREAM_LAUNCH", `Cannot start the server: ${messageOf(error)}`, { cause: error });
+  return new GuardError("ERR_UPSTREAM_LAUNCH", `Cannot start the server: ${messageOf(error)}`, {
+    cause: error,
+  });
 }

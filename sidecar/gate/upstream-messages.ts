@@ -86,7 +86,9 @@ export class UpstreamMessages {
     const request = state.asked.take(id, begun);
     this.#current = request;
     if (request === undefined) {
-      if (!this.#actions.ownAnswer(id, bytes.subarray(start, end))) this.#actions.noise("unasked-answer", end - start);
+      if (!this.#actions.ownAnswer(id, bytes.subarray(start, end))) {
+        this.#actions.noise("unasked-answer", end - start);
+      }
       return;
     }
     const denied = this.#hiddenRequest(bytes);
@@ -116,7 +118,10 @@ export class UpstreamMessages {
     }
     if (method.entries === "tools") this.#learnTools(bytes, request);
     const line = bytes.subarray(start, end);
-    const at = { start: this.#scanner.start(Slot.result) - start, end: this.#scanner.end(Slot.result) - start };
+    const at = {
+      start: this.#scanner.start(Slot.result) - start,
+      end: this.#scanner.end(Slot.result) - start,
+    };
     const filtered = filterList(line, at, method.entries, policy, request.modern);
     if (filtered === undefined) {
       this.#failed(request, "The server's list cannot be read", "list");
@@ -242,7 +247,10 @@ export class UpstreamMessages {
     const vendor = method === undefined || method.kind !== "request";
     // The modern era knows no requests from the server: they travel in results.
     if ((vendor && !state.judge.method(name, false).passes) || (state.modern && !vendor)) {
-      const refusal = state.recordRefusal({ direction: "fromUpstream", method: name, rpcId }, "ERR_METHOD_UNKNOWN");
+      const refusal = state.recordRefusal(
+        { direction: "fromUpstream", method: name, rpcId },
+        "ERR_METHOD_UNKNOWN",
+      );
       const answer = errorLine(rpcId, RPC_CODES.ERR_METHOD_UNKNOWN, withId("Method not found", refusal));
       return state.toUpstream.send(answer);
     }
