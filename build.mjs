@@ -18,7 +18,8 @@ await build({
   define: { __MCP_GUARD_VERSION__: JSON.stringify(version) },
   legalComments: "linked",
   banner: {
-    js: 'import{createRequire as __createRequire}from"node:module";const require=__createRequire(import.meta.url);',
+    js:
+      'import{createRequire as __createRequire}from"node:module";const require=__createRequire(import.meta.url);',
   },
   chunkNames: "chunks/[name]-[hash]",
   absWorkingDir: new URL(".", import.meta.url).pathname,

@@ -46,7 +46,10 @@ async function demonstrateFiles(): Promise<void> {
     await call(client, "read_text_file", { path: join(project, "shortcut/passwd") });
     await call(client, "read_text_file", { path: join(project, ".env") });
     await call(client, "read_text_file", { path: join(project, "notes/todo.txt"), paths: ["/etc/passwd"] });
-    await call(client, "write_file", { path: join(project, "notes/todo.txt"), content: "2. forget about it" });
+    await call(client, "write_file", {
+      path: join(project, "notes/todo.txt"),
+      content: "2. forget about it",
+    });
   });
 }
 
@@ -102,7 +105,9 @@ async function call(client: Client, name: string, args: Record<string, unknown>)
   const result = await client.callTool({ name, arguments: args });
   const [first] = result.content as { text?: string }[];
   const text = (first?.text ?? "").split("\n")[0] ?? "";
-  const what = `${name} ${Object.values(args).map((value) => JSON.stringify(value).replace(project, "…")).join(" ")}`;
+  const what = `${name} ${
+    Object.values(args).map((value) => JSON.stringify(value).replace(project, "…")).join(" ")
+  }`;
   if (result.isError === true) row("refused", 31, what, text);
   else row("allowed", 32, what, text);
 }

@@ -130,7 +130,9 @@ function visitDeep(value: unknown, at: number, walk: Walk): Verdict | undefined 
 
 function leadsOn(value: object, step: Step): boolean {
   if (step === ANY) return true;
-  if (!Array.isArray(value)) return Object.hasOwn(value, step as string) || hasLookAlike(value, step as string);
+  if (!Array.isArray(value)) {
+    return Object.hasOwn(value, step as string) || hasLookAlike(value, step as string);
+  }
   return isIndex(step as string) && Number(step) < value.length;
 }
 

@@ -71,7 +71,9 @@ export const command: Command = {
   },
 };
 
-function splitAtServer(args: readonly string[]): { own: readonly string[]; server: readonly string[] | undefined } {
+function splitAtServer(
+  args: readonly string[],
+): { own: readonly string[]; server: readonly string[] | undefined } {
   const at = args.indexOf("--");
   if (at < 0) return { own: args, server: undefined };
   const server = args.slice(at + 1);
