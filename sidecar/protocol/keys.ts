@@ -149,21 +149,20 @@ export function placeOfSlot(slot: number): Place {
 }
 
 /**
- * FNV-1a over a key without its case: the scanner computes it from the bytes while it walks a key. Setting the bit
- * 0x20 makes equal more than the letters (`_` and DEL); keys of one hash are compared before anything is said of them.
+ * FNV-1a over a key, computed from its bytes while the scanner walks it. Where look-alikes count it is taken of the
+ * folded key, by setting `CASE_BIT`: that makes equal more than the letters (`_` and DEL), so keys of one hash are
+ * compared before anything is said of them.
  */
 export const HASH_START = 0x811c9dc5 | 0;
 export const HASH_PRIME = 0x01000193;
-const CASE_BIT = 0x20;
+export const CASE_BIT = 0x20;
 
 const ASCII = /^[\x01-\x7f]*$/;
 
-/** The same hash, of a key that was folded as text. */
-export function hashFolded(folded: string): number {
+/** The same hash of a key as text; with `CASE_BIT`, of one that was folded. */
+export function hashText(text: string, caseBit: 0 | typeof CASE_BIT): number {
   let hash = HASH_START;
-  for (let i = 0; i < folded.length; i++) {
-    hash = Math.imul(hash ^ (folded.charCodeAt(i) | CASE_BIT), HASH_PRIME);
-  }
+  for (let i = 0; i < text.length; i++) hash = Math.imul(hash ^ (text.charCodeAt(i) | caseBit), HASH_PRIME);
   return hash;
 }
 
@@ -188,7 +187,7 @@ for (const [place, table] of Object.entries(KEYS)) {
 }
 
 function addKey(place: number, key: string, slot: Slot): void {
-  const hash = hashFolded(foldKey(key));
+  const hash = hashText(foldKey(key), CASE_BIT);
   let at = hash & (TABLE - 1);
   for (; INDEX[place * TABLE + at] !== -1; at = (at + 1) & (TABLE - 1)) {
     if (HASHES[INDEX[place * TABLE + at] as number] === hash) {

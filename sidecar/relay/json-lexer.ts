@@ -9,8 +9,23 @@ import { HASH_PRIME, HASH_START } from "../protocol/keys.ts";
 
 const QUOTE = 0x22;
 const BACKSLASH = 0x5c;
+const RETURN = 0x0d;
 /** Strings are looked at byte by byte up to here, and four bytes at a time from here on. */
 const SHORT = 32;
+
+/** What a byte means in a string: itself (`PLAIN`), `QUOTE`, `BACKSLASH`, `CONTROL`, or `BEYOND_ASCII`. */
+const PLAIN = 0;
+const CONTROL = 1;
+const BEYOND_ASCII = 2;
+const KIND = Uint8Array.from(
+  { length: 256 },
+  (_, c) => c < 0x20 ? CONTROL : c > 0x7f ? BEYOND_ASCII : c === QUOTE || c === BACKSLASH ? c : PLAIN,
+);
+/** What may follow a backslash, save `u`. */
+const ESCAPES = Uint8Array.from(
+  { length: 256 },
+  (_, c) => '"\\/bfnrt'.includes(String.fromCharCode(c)) ? 1 : 0,
+);
 
 export class JsonLexer {
   bytes: Buffer = Buffer.alloc(0);
@@ -26,36 +41,32 @@ export class JsonLexer {
   /** Whether any number was seen that a double might not hold exactly (`isExactLiteral`). The caller resets it. */
   suspect = false;
 
+  /** Whether `skipContainer` saw a carriage return. The caller resets it. */
+  sawReturn = false;
+
   // The buffer under `bytes`, in words of four bytes.
   #words: Int32Array = new Int32Array(0);
   #wordsOf: Buffer | undefined;
+  #offset = 0;
 
   /**
    * Reads an object's key.
    *
    * @param pos Just behind the opening quote.
+   * @param caseBit What is set in each byte before it is hashed: see `HASH_START`.
    * @returns The position of the closing quote, or -1 for no valid string.
    */
-  key(pos: number): number {
+  key(pos: number, caseBit: number): number {
     const { bytes, end } = this;
     let hash = HASH_START;
-    let seen = 0;
     for (; pos < end; pos++) {
       const c = bytes[pos] as number;
-      if (c === QUOTE) {
+      if (KIND[c] !== PLAIN) {
         this.hash = hash;
-        this.plain = seen < 0x80;
-        if (seen >= 0x80) this.nonAscii = true;
-        return pos;
+        this.plain = c === QUOTE;
+        return this.plain ? pos : this.string(pos);
       }
-      if (c < 0x20) return -1;
-      if (c === BACKSLASH) {
-        if (seen >= 0x80) this.nonAscii = true;
-        this.plain = false;
-        return this.string(pos);
-      }
-      seen |= c;
-      hash = Math.imul(hash ^ (c | 0x20), HASH_PRIME);
+      hash = Math.imul(hash ^ (c | caseBit), HASH_PRIME);
     }
     return -1;
   }
@@ -67,45 +78,42 @@ export class JsonLexer {
    */
   string(pos: number): number {
     const { bytes, end } = this;
-    let soon = this.#wordAfter(pos + SHORT);
+    let soon = pos + SHORT;
     for (;;) {
       if (pos >= soon) {
-        if (pos >= end) return -1;
         pos = this.#plainText(pos);
-        soon = Math.min(end, pos + 4);
+        soon = pos + 8;
       }
-      const c = bytes[pos] as number;
-      if (c === BACKSLASH) {
+      if (pos >= end) return -1;
+      const kind = KIND[bytes[pos] as number];
+      if (kind === PLAIN) pos++;
+      else if (kind === QUOTE) return pos;
+      else if (kind === BACKSLASH) {
         pos = this.#escape(pos + 1);
         if (pos < 0) return -1;
-        soon = this.#wordAfter(pos + SHORT);
-      } else if (c === QUOTE) return pos;
-      else if (c < 0x20) return -1;
+      } else if (kind === CONTROL) return -1;
       else {
-        if (c >= 0x80) this.nonAscii = true;
+        this.nonAscii = true;
         pos++;
       }
     }
-  }
-
-  /** The next position, from `pos` on, at which a word of four bytes begins; at most `end`. */
-  #wordAfter(pos: number): number {
-    return Math.min(this.end, pos + (-(this.bytes.byteOffset + pos) & 3));
   }
 
   /**
    * Skips, four bytes at a time, what is neither a quote, a backslash nor a control character. Each of the three
    * differences has a high bit set if, and only if, one of the four bytes is such a one (Warren, Hacker's Delight, 6-1).
    *
-   * @param pos Where a word begins.
-   * @returns The beginning of the word that holds such a byte, or the last whole one before `end`.
+   * @returns A position up to which there is no such byte; at most three bytes before the first one, or before `end`.
    */
   #plainText(pos: number): number {
-    const { bytes } = this;
+    const { bytes, end } = this;
     if (this.#wordsOf !== bytes) this.#readWords(bytes);
+    const offset = this.#offset;
+    for (; ((offset + pos) & 3) !== 0; pos++) {
+      if (pos >= end || KIND[bytes[pos] as number] !== PLAIN) return pos;
+    }
     const words = this.#words;
-    const offset = bytes.byteOffset;
-    const last = (offset + this.end) >> 2;
+    const last = (offset + end) >> 2;
     let at = (offset + pos) >> 2;
     let seen = 0;
     for (; at < last; at++) {
@@ -123,6 +131,7 @@ export class JsonLexer {
 
   #readWords(bytes: Buffer): void {
     this.#wordsOf = bytes;
+    this.#offset = bytes.byteOffset;
     this.#words = new Int32Array(bytes.buffer, 0, bytes.buffer.byteLength >> 2);
   }
 
@@ -144,21 +153,32 @@ export class JsonLexer {
         const bracket = c | 0x20;
         if (bracket === 0x7b) depth++;
         else if (bracket === 0x7d && --depth === 0) return pos;
-      }
+      } else if (c === RETURN) this.sawReturn = true;
     }
     return -1;
   }
 
-  /** Long strings are searched natively: a quote ends one unless an odd number of backslashes stands before it. */
   #skipQuoted(start: number): number {
     const { bytes, end } = this;
     let pos = start;
     const soon = Math.min(end, start + 48);
     while (pos < soon) {
       const c = bytes[pos] as number;
-      if (c === QUOTE) return pos;
-      pos += c === BACKSLASH ? 2 : 1;
+      if (KIND[c] === PLAIN) pos++;
+      else if (c === QUOTE) return pos;
+      else {
+        if (c === RETURN || (c === BACKSLASH && bytes[pos + 1] === RETURN)) this.sawReturn = true;
+        pos += c === BACKSLASH ? 2 : 1;
+      }
     }
+    const quote = this.#findQuote(pos);
+    if (quote >= 0 && bytes.subarray(pos, quote).includes(RETURN)) this.sawReturn = true;
+    return quote;
+  }
+
+  /** Long strings are searched natively: a quote ends one unless an odd number of backslashes stands before it. */
+  #findQuote(pos: number): number {
+    const { bytes, end } = this;
     for (;;) {
       const quote = bytes.indexOf(QUOTE, pos);
       if (quote < 0 || quote >= end) return -1;
@@ -172,21 +192,9 @@ export class JsonLexer {
   /** @returns The position behind the escape, or -1. */
   #escape(pos: number): number {
     if (pos >= this.end) return -1;
-    switch (this.bytes[pos]) {
-      case QUOTE:
-      case BACKSLASH:
-      case 0x2f: // /
-      case 0x62: // b
-      case 0x66: // f
-      case 0x6e: // n
-      case 0x72: // r
-      case 0x74: // t
-        return pos + 1;
-      case 0x75: // u
-        return this.#unicode(pos + 1);
-      default:
-        return -1;
-    }
+    const c = this.bytes[pos] as number;
+    if (ESCAPES[c] === 1) return pos + 1;
+    return c === 0x75 ? this.#unicode(pos + 1) : -1;
   }
 
   #unicode(pos: number): number {
@@ -292,6 +300,7 @@ export function isExactLiteral(literal: string): boolean {
   // A literal this long is a trap for parsers, not a number anybody means.
   if (literal.length > 64) return false;
   const value = Number(literal);
+  if (String(value) === literal) return true;
   return Number.isFinite(value) && normalDecimal(literal) === normalDecimal(String(value));
 }
 

@@ -23,6 +23,9 @@ export class ObjectKeys {
   #count = 0;
   /** Text of the keys whose bytes are not their text, by their index. */
   readonly #texts = new Map<number, string>();
+  // Both maps are empty for almost every line, and asking them costs more than all the rest.
+  #anyTexts = false;
+  #anyMaps = false;
   readonly #first: Int32Array;
   /** By depth: what each folded key of a large object says. */
   readonly #maps = new Map<number, Map<string, string>>();
@@ -35,8 +38,10 @@ export class ObjectKeys {
   reset(bytes: Buffer): void {
     this.#bytes = bytes;
     this.#count = 0;
-    if (this.#texts.size > 0) this.#texts.clear();
-    if (this.#maps.size > 0) this.#maps.clear();
+    if (this.#anyTexts) this.#texts.clear();
+    if (this.#anyMaps) this.#maps.clear();
+    this.#anyTexts = false;
+    this.#anyMaps = false;
   }
 
   open(depth: number): void {
@@ -45,13 +50,13 @@ export class ObjectKeys {
 
   close(depth: number): void {
     this.#count = this.#first[depth] as number;
-    if (this.#maps.size > 0) this.#maps.delete(depth);
+    if (this.#anyMaps) this.#maps.delete(depth);
   }
 
   /**
    * Adds a key of the object that is open at `depth`.
    *
-   * @param hash Of the folded key, as `HASH_START` says.
+   * @param hash Of the key, folded where look-alikes count: see `HASH_START`.
    * @param text Set when the key is not plain: its bytes are not its text.
    * @param folding Whether look-alikes count in this object.
    */
@@ -63,12 +68,12 @@ export class ObjectKeys {
     text: string | undefined,
     folding: boolean,
   ): Clash | undefined {
-    const map = this.#maps.size > 0 ? this.#maps.get(depth) : undefined;
+    const map = this.#anyMaps ? this.#maps.get(depth) : undefined;
     if (map !== undefined) return this.#addToMap(map, text ?? decodeString(this.#bytes, start, end), folding);
     const first = this.#first[depth] as number;
     for (let i = first; i < this.#count; i++) {
       if (this.#hashes[i] !== hash) continue;
-      const clash = text === undefined && !this.#texts.has(i)
+      const clash = text === undefined && !(this.#anyTexts && this.#texts.has(i))
         ? this.#compareBytes(i, start, end)
         : compareTexts(this.#textOf(i), text ?? decodeString(this.#bytes, start, end), folding);
       if (clash === "duplicate-key" || (clash !== undefined && folding)) return clash;
@@ -96,6 +101,7 @@ export class ObjectKeys {
       this.#texts.delete(i);
     }
     this.#maps.set(depth, map);
+    this.#anyMaps = true;
     this.#count = first;
   }
 
@@ -125,8 +131,10 @@ export class ObjectKeys {
     this.#hashes[i] = hash;
     this.#starts[i] = start;
     this.#ends[i] = end;
-    if (text !== undefined) this.#texts.set(i, text);
-    else if (this.#texts.size > 0) this.#texts.delete(i);
+    if (text !== undefined) {
+      this.#texts.set(i, text);
+      this.#anyTexts = true;
+    } else if (this.#anyTexts) this.#texts.delete(i);
   }
 
   #grow(length: number): void {

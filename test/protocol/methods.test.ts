@@ -22,13 +22,17 @@ const EXTENSION = { fromPeer: ["tasks/update"], fromUpstream: ["notifications/ta
 /** MCP 2026-07-28 and its extension for tasks; the SDKs' types do not tell the eras apart. */
 const MODERN = {
   fromPeer: [
-    ..."completion/complete notifications/cancelled prompts/get prompts/list resources/list resources/read".split(" "),
-    ..."resources/templates/list server/discover subscriptions/listen tasks/cancel tasks/get tasks/update".split(" "),
+    ..."completion/complete notifications/cancelled prompts/get prompts/list resources/list resources/read"
+      .split(" "),
+    ..."resources/templates/list server/discover subscriptions/listen tasks/cancel tasks/get tasks/update"
+      .split(" "),
     ..."tools/call tools/list".split(" "),
   ],
   fromUpstream: [
-    ..."notifications/cancelled notifications/message notifications/progress notifications/prompts/list_changed".split(" "),
-    ..."notifications/resources/list_changed notifications/resources/updated notifications/subscriptions/acknowledged".split(" "),
+    ..."notifications/cancelled notifications/message notifications/progress notifications/prompts/list_changed"
+      .split(" "),
+    ..."notifications/resources/list_changed notifications/resources/updated notifications/subscriptions/acknowledged"
+      .split(" "),
     ..."notifications/tasks notifications/tools/list_changed".split(" "),
   ],
 };
@@ -40,16 +44,22 @@ function inSchema(text: string, name: string): string[] {
   const end = text.indexOf("\ndeclare const ", begin + 1);
   const exported = text.indexOf("\nexport declare const ", begin + 1);
   const block = text.slice(begin, Math.min(...[end, exported].filter((at) => at > 0)));
-  return unique([...block.matchAll(/ method: z\.ZodLiteral<"([^"]+)">/g)].map(([, method]) => method as string));
+  return unique(
+    [...block.matchAll(/ method: z\.ZodLiteral<"([^"]+)">/g)].map(([, method]) => method as string),
+  );
 }
 
 /** Method names of the interfaces that a union of the specification's schema names. */
 function inUnion(name: string): string[] {
   const union = new RegExp(`export type ${name} = ([^;]+);`).exec(spec)?.[1] ?? assert.unreachable();
-  return unique((union as string).split("|").map((member) => {
-    const declared = new RegExp(`interface ${member.trim()} extends [^{]+\\{[^}]*?method: "([^"]+)"`).exec(spec);
-    return declared?.[1] ?? assert.unreachable(`${member} has no method`);
-  }) as string[]);
+  return unique(
+    (union as string).split("|").map((member) => {
+      const declared = new RegExp(`interface ${member.trim()} extends [^{]+\\{[^}]*?method: "([^"]+)"`).exec(
+        spec,
+      );
+      return declared?.[1] ?? assert.unreachable(`${member} has no method`);
+    }) as string[],
+  );
 }
 
 const unique = (names: readonly string[]) => [...new Set(names)].sort();
@@ -65,11 +75,17 @@ const it = suite("the method table");
 
 for (const { direction, side, table } of DIRECTIONS) {
   it(`${direction}: its legacy methods are those of the specification's schema`, () => {
-    assert.equal(ofEra(table, "legacy"), unique([...inUnion(`${side}Request`), ...inUnion(`${side}Notification`)]));
+    assert.equal(
+      ofEra(table, "legacy"),
+      unique([...inUnion(`${side}Request`), ...inUnion(`${side}Notification`)]),
+    );
   });
 
   it(`${direction}: its legacy methods are those of SDK 1.x`, () => {
-    const declared = unique([...inSchema(legacy, `${side}RequestSchema`), ...inSchema(legacy, `${side}NotificationSchema`)]);
+    const declared = unique([
+      ...inSchema(legacy, `${side}RequestSchema`),
+      ...inSchema(legacy, `${side}NotificationSchema`),
+    ]);
     assert.equal(ofEra(table, "legacy"), declared);
   });
 
@@ -78,10 +94,15 @@ for (const { direction, side, table } of DIRECTIONS) {
   });
 
   it(`${direction}: it holds every method of SDK 2.x, and what no SDK has is in the extension`, () => {
-    const declared = [...inSchema(both, `${side}RequestSchema`), ...inSchema(both, `${side}NotificationSchema`)];
+    const declared = [
+      ...inSchema(both, `${side}RequestSchema`),
+      ...inSchema(both, `${side}NotificationSchema`),
+    ];
     assert.equal(unique(declared).filter((name) => !table.has(name)), []);
     // Some of the modern era are declared by themselves, outside of the two unions.
-    const anywhere = new Set([...both.matchAll(/ method: z\.ZodLiteral<"([^"]+)">/g)].map(([, method]) => method));
+    const anywhere = new Set(
+      [...both.matchAll(/ method: z\.ZodLiteral<"([^"]+)">/g)].map(([, method]) => method),
+    );
     assert.equal([...table.keys()].filter((name) => !anywhere.has(name)), EXTENSION[direction]);
   });
 
@@ -94,7 +115,9 @@ for (const { direction, side, table } of DIRECTIONS) {
 
 it("holds every method that any SDK declares anywhere", () => {
   for (const text of [spec, legacy, both]) {
-    const declared = [...text.matchAll(/ method: (?:z\.ZodLiteral<)?["']([a-zA-Z/_]+)["']/g)].map(([, name]) => name as string);
+    const declared = [...text.matchAll(/ method: (?:z\.ZodLiteral<)?["']([a-zA-Z/_]+)["']/g)].map((
+      [, name],
+    ) => name as string);
     assert.ok(declared.length > 25);
     assert.equal(unique(declared).filter((name) => !FROM_PEER.has(name) && !FROM_UPSTREAM.has(name)), []);
   }
@@ -152,7 +175,8 @@ for (
     { method: "__proto__", feature: undefined },
   ]
 ) {
-  it(`a hidden '${method}' asks for ${feature ?? "nothing that is known"}`, () => assert.is(featureOf(method), feature));
+  it(`a hidden '${method}' asks for ${feature ?? "nothing that is known"}`, () =>
+    assert.is(featureOf(method), feature));
 }
 
 it.run();

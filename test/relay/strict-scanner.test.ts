@@ -2,13 +2,8 @@ import { Buffer } from "node:buffer";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { Slot } from "../../sidecar/protocol/keys.ts";
-import {
-  type Flaw,
-  MAX_DEPTH,
-  MAX_ID_BYTES,
-  MAX_METHOD_BYTES,
-  StrictScanner,
-} from "../../sidecar/relay/strict-scanner.ts";
+import { MAX_ID_BYTES } from "../../sidecar/relay/message-slots.ts";
+import { type Flaw, MAX_DEPTH, MAX_METHOD_BYTES, StrictScanner } from "../../sidecar/relay/strict-scanner.ts";
 
 const scanner = new StrictScanner();
 
@@ -570,6 +565,13 @@ const LENIENT: readonly Case[] = [
     line: '{"jsonrpc":"2.0","id":7,"result":{"a":["\r"]}}',
     flaw: "trailing",
   },
+  ...[0, 30, 44, 45, 46, 47, 48, 49, 60].flatMap((before) =>
+    ["\r", "\\\r", "\\\\\r"].map((end) => ({
+      name: `${JSON.stringify(end)} behind ${before} letters of a string`,
+      line: `{"jsonrpc":"2.0","id":7,"result":{"a":["${"a".repeat(before)}${end}b"]}}`,
+      flaw: "trailing" as const,
+    }))
+  ),
   { name: "a carriage return at the end", line: '{"jsonrpc":"2.0","id":7,"result":{}}\r\n', flaw: undefined },
 ];
 
