@@ -48,7 +48,7 @@ export class InexactNumber {
   /** As it was spelled. */
   readonly literal: string;
 
-  /** @param literal A number literal of JSON. */
+  /** Keeps the text, and makes no number of it. */
   constructor(literal: string) {
     this.literal = literal;
   }

@@ -29,7 +29,7 @@ export interface AuditLogOptions {
   readonly variables?: Readonly<Record<string, string>>;
   /** Where heads go: a path, a descriptor (it stays the caller's), or nowhere. @default {`<file>.anchor`} */
   readonly anchor?: string | number | false;
-  /** @default {the system's} */
+  /** Where the times of records come from. @default {the system's clocks} */
   readonly clock?: AuditClock;
   /** Seam for tests that need a disk with faults. */
   readonly open?: OpenAppendFile;

@@ -74,7 +74,11 @@ export class GuardError extends Error {
   /** What a peer may be told. */
   readonly publicMessage: string;
 
-  /** @param message For the log: sentence case, values quoted, no period. */
+  /**
+   * Nothing is logged or told by making one.
+   *
+   * @param message For the log: sentence case, values quoted, no period.
+   */
   constructor(code: GuardErrorCode, message: string, options: GuardErrorOptions = {}) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause });
     this.code = code;

@@ -45,6 +45,7 @@ export type FindingKind =
 
 /** One sign that the log is not what its guards wrote. */
 export interface Finding {
+  /** For programs. */
   readonly kind: FindingKind;
   /** The same in words. */
   readonly message: string;
