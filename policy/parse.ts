@@ -5,7 +5,7 @@
  * second document, keys are words and unique, size and depth are bounded. Invisible characters that make a text read
  * differently from what it is (CVE-2021-42574) are refused as well: a policy is reviewed by eye.
  */
-import { CST, isMap, isScalar, isSeq, Lexer, parseAllDocuments, type Scalar as YamlScalar } from "yaml";
+import { Composer, CST, isMap, isScalar, isSeq, Lexer, Parser, type Scalar as YamlScalar } from "yaml";
 import type { Entry, ListNode, MapNode, Node, Place, ScalarNode } from "./text/tree.ts";
 import { quote, type Report } from "./text/report.ts";
 
@@ -29,8 +29,10 @@ export function parseText(text: string, report: Report): MapNode | undefined {
     report.error(placeOf(invisible.index), `Invisible character ${quote(invisible[0])}`, hint);
     return undefined;
   }
-  if (!scan(text, report, placeOf)) return undefined;
-  return compose(text, report, placeOf);
+  // Taken apart once: the guard reads its policy while a client waits.
+  const lexemes = [...new Lexer().lex(text)];
+  if (!scan(text, lexemes, report, placeOf)) return undefined;
+  return compose(text, lexemes, report, placeOf);
 }
 
 const REFUSED: ReadonlyMap<string, readonly [message: string, hint: string]> = new Map([
@@ -43,14 +45,19 @@ const REFUSED: ReadonlyMap<string, readonly [message: string, hint: string]> = n
 ]);
 
 /** Refuses what we do not speak, and what is nested so deeply that the composer, which is recursive, would choke. */
-function scan(text: string, report: Report, placeOf: (offset: number) => Place): boolean {
+function scan(
+  text: string,
+  lexemes: readonly string[],
+  report: Report,
+  placeOf: (offset: number) => Place,
+): boolean {
   let offset = 0;
   let flow = 0;
   let dashes = 0;
   let content = false;
   let scalar = false;
   let fine = true;
-  for (const lexeme of new Lexer().lex(text)) {
+  for (const lexeme of lexemes) {
     const type: string = scalar ? "text" : CST.tokenType(lexeme) ?? "";
     scalar = type === "scalar";
     // Marks of the lexer, which are not in the text: control characters of the text were refused above.
@@ -79,8 +86,19 @@ function scan(text: string, report: Report, placeOf: (offset: number) => Place):
 
 const SILENT: ReadonlySet<string> = new Set(["space", "newline", "comment"]);
 
-function compose(text: string, report: Report, placeOf: (offset: number) => Place): MapNode | undefined {
-  const documents = parseAllDocuments(text, {
+function* parseLexemes(lexemes: readonly string[]) {
+  const parser = new Parser();
+  for (const lexeme of lexemes) yield* parser.next(lexeme);
+  yield* parser.end();
+}
+
+function compose(
+  text: string,
+  lexemes: readonly string[],
+  report: Report,
+  placeOf: (offset: number) => Place,
+): MapNode | undefined {
+  const composer = new Composer({
     version: "1.2",
     schema: "core",
     merge: false,
@@ -91,7 +109,7 @@ function compose(text: string, report: Report, placeOf: (offset: number) => Plac
     prettyErrors: false,
     logLevel: "silent",
   });
-  const document = Array.isArray(documents) ? documents[0] : undefined;
+  const [document] = composer.compose(parseLexemes(lexemes));
   for (const { pos, code, message } of document?.errors ?? []) {
     report.error(placeOf(pos[0]), message.split("\n")[0] ?? code);
   }
