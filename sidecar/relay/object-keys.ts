@@ -14,12 +14,13 @@ export type Clash = "duplicate-key" | "folded-key";
 /** An object with more keys is checked with a map: to compare each with each would take quadratic time. */
 const FEW_KEYS = 24;
 
+const STRIDE = 3;
+
 export class ObjectKeys {
   #bytes: Buffer = Buffer.alloc(0);
   // Keys of all open objects, innermost last.
-  #hashes = new Int32Array(256);
-  #starts = new Int32Array(256);
-  #ends = new Int32Array(256);
+  // Three numbers for each: its hash, where it begins and where it ends.
+  #table = new Int32Array(256 * STRIDE);
   #count = 0;
   /** Text of the keys whose bytes are not their text, by their index. */
   readonly #texts = new Map<number, string>();
@@ -71,8 +72,9 @@ export class ObjectKeys {
     const map = this.#anyMaps ? this.#maps.get(depth) : undefined;
     if (map !== undefined) return this.#addToMap(map, text ?? decodeString(this.#bytes, start, end), folding);
     const first = this.#first[depth] as number;
+    const table = this.#table;
     for (let i = first; i < this.#count; i++) {
-      if (this.#hashes[i] !== hash) continue;
+      if (table[i * STRIDE] !== hash) continue;
       const clash = text === undefined && !(this.#anyTexts && this.#texts.has(i))
         ? this.#compareBytes(i, start, end)
         : compareTexts(this.#textOf(i), text ?? decodeString(this.#bytes, start, end), folding);
@@ -107,8 +109,8 @@ export class ObjectKeys {
 
   #compareBytes(i: number, start: number, end: number): Clash | undefined {
     const bytes = this.#bytes;
-    const offset = (this.#starts[i] as number) - start;
-    if ((this.#ends[i] as number) - offset !== end) return undefined;
+    const offset = (this.#table[i * STRIDE + 1] as number) - start;
+    if ((this.#table[i * STRIDE + 2] as number) - offset !== end) return undefined;
     let clash: Clash = "duplicate-key";
     for (let at = start; at < end; at++) {
       const a = bytes[at] as number;
@@ -121,26 +123,22 @@ export class ObjectKeys {
   }
 
   #textOf(i: number): string {
+    const at = i * STRIDE;
     return this.#texts.get(i) ??
-      decodeString(this.#bytes, this.#starts[i] as number, this.#ends[i] as number);
+      decodeString(this.#bytes, this.#table[at + 1] as number, this.#table[at + 2] as number);
   }
 
   #push(hash: number, start: number, end: number, text: string | undefined): void {
     const i = this.#count++;
-    if (i >= this.#hashes.length) this.#grow(this.#hashes.length * 2);
-    this.#hashes[i] = hash;
-    this.#starts[i] = start;
-    this.#ends[i] = end;
+    const at = i * STRIDE;
+    if (at >= this.#table.length) this.#table = grown(this.#table);
+    this.#table[at] = hash;
+    this.#table[at + 1] = start;
+    this.#table[at + 2] = end;
     if (text !== undefined) {
       this.#texts.set(i, text);
       this.#anyTexts = true;
     } else if (this.#anyTexts) this.#texts.delete(i);
-  }
-
-  #grow(length: number): void {
-    this.#hashes = grown(this.#hashes, length);
-    this.#starts = grown(this.#starts, length);
-    this.#ends = grown(this.#ends, length);
   }
 }
 
@@ -149,8 +147,8 @@ function compareTexts(one: string, other: string, folding: boolean): Clash | und
   return folding && foldKey(one) === foldKey(other) ? "folded-key" : undefined;
 }
 
-function grown(array: Int32Array, length: number): Int32Array<ArrayBuffer> {
-  const other = new Int32Array(length);
-  other.set(array);
-  return other;
+function grown(array: Int32Array): Int32Array<ArrayBuffer> {
+  const larger = new Int32Array(array.length * 2);
+  larger.set(array);
+  return larger;
 }

@@ -320,14 +320,22 @@ export class StrictScanner extends MessageSlots {
     if (end - start === PROTO.length && bytes[start] === UNDERSCORE && ascii(bytes, start, end) === PROTO) {
       this.#note("proto-key");
     }
-    const slot = place === Place.free ? NOT_WATCHED : watchedSlot(place, hash, bytes, start, end);
+    if (place === Place.free || place === Place.arguments) return this.#freeKey(place, depth, start, end);
+    const slot = watchedSlot(place, hash, bytes, start, end);
     if (slot === LOOK_ALIKE) this.#note("folded-key");
     // What the server says twice, and nobody here reads, is the client's to judge.
     if (this.#lenient && slot === NOT_WATCHED && place !== Place.envelope) return;
-    const clash = this.#keys.add(depth, hash, start, end, undefined, place !== Place.free);
+    const clash = this.#keys.add(depth, hash, start, end, undefined, true);
     if (clash !== undefined) this.#note(clash);
-    if (place === Place.arguments) this.argument(start, end);
     if (slot >= 0) this.#expect(slot);
+  }
+
+  /** A key of an object in which we read no particular one. */
+  #freeKey(place: Place, depth: number, start: number, end: number): void {
+    const isArgument = place === Place.arguments;
+    if (isArgument) this.argument(start, end);
+    const clash = this.#keys.add(depth, this.#lexer.hash, start, end, undefined, isArgument);
+    if (clash !== undefined) this.#note(clash);
   }
 
   /**
