@@ -49,7 +49,10 @@ const verdicts: readonly [file: string, specifier: string, target: string | unde
   ["sidecar/platform/linux/a.ts", "koffi", undefined, true],
   ["sidecar/gate/a.ts", "../sidecar.ts", "sidecar/sidecar.ts", false],
   ["wrappers/commands/run.ts", "../../sidecar/mod.ts", "sidecar/mod.ts", true],
-  ["wrappers/commands/run.ts", "../../sidecar/sidecar.ts", "sidecar/sidecar.ts", false],
+  // The composition root by itself, so that a run loads nothing that only other commands need.
+  ["wrappers/commands/run.ts", "../../sidecar/sidecar.ts", "sidecar/sidecar.ts", true],
+  ["wrappers/commands/run.ts", "../../sidecar/gate/session.ts", "sidecar/gate/session.ts", false],
+  ["examples/demo.ts", "../sidecar/sidecar.ts", "sidecar/sidecar.ts", false],
   ["wrappers/main.ts", "../test/harness.ts", "test/harness.ts", false],
   ["elsewhere/a.ts", "node:fs", undefined, false],
   ["sidecar/a-new-folder/a.ts", "node:fs", undefined, false],
