@@ -5,6 +5,7 @@
  * later. Hence the grade `lineage`.
  */
 import type { Grade, LineageEnd } from "../model/evidence.ts";
+import { monotonicMs } from "../platform/monotonic.ts";
 import type { Platform, ProcessHandle } from "../platform/platform.ts";
 import { type MeasuredProcess, measureProcess } from "./measure.ts";
 import { parseStat, type ProcessStat } from "./process-files.ts";
@@ -50,9 +51,9 @@ function climb(
   grade: Grade,
   ancestors: MeasuredProcess[],
 ): LineageEnd {
-  const deadline = performance.now() + BUDGET_MS;
+  const deadline = monotonicMs() + BUDGET_MS;
   for (let child = start; ancestors.length < MAX_DEPTH;) {
-    if (performance.now() > deadline) return "budget";
+    if (monotonicMs() > deadline) return "budget";
     const parent = openParent(platform, child);
     if (typeof parent === "string") return parent;
     if (parent.pid === INIT) {

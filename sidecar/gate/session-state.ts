@@ -2,10 +2,10 @@
  * What both directions of one session share. Data and small steps on it; what is made of a message stands in
  * `peer-messages.ts` and `upstream-messages.ts`.
  */
-import { performance } from "node:perf_hooks";
 import type { AuditLog, DecisionEvent, ResultEvent, Subject } from "../audit/audit-log.ts";
 import type { GuardErrorCode } from "../model/errors.ts";
 import { Outbox } from "../relay/outbox.ts";
+import { monotonicMs } from "../platform/monotonic.ts";
 import type { ByteStream } from "../platform/platform.ts";
 import type { Judge, Verdict } from "./judge.ts";
 import { idText, type Pending, PendingTable, type RpcId } from "./pending.ts";
@@ -60,7 +60,7 @@ export class SessionState {
 
   /** A chunk came in, from either side. @returns Its tick. */
   begin(): number {
-    this.arrivedAt = performance.now();
+    this.arrivedAt = monotonicMs();
     return ++this.tick;
   }
 
@@ -139,7 +139,7 @@ export class SessionState {
   }
 
   elapsedUs(): number {
-    return Math.round((performance.now() - this.arrivedAt) * 1000);
+    return Math.round((monotonicMs() - this.arrivedAt) * 1000);
   }
 
   /**

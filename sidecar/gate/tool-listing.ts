@@ -3,7 +3,7 @@
  * be guessed, and the answer goes to nobody else.
  */
 import { randomBytes } from "node:crypto";
-import { performance } from "node:perf_hooks";
+import { monotonicMs } from "../platform/monotonic.ts";
 import type { RpcId } from "./pending.ts";
 import type { ToolCatalogue } from "./tool-catalogue.ts";
 
@@ -76,7 +76,7 @@ export class ToolListing {
 
   #finish(listed: boolean): void {
     this.close();
-    if (!listed) this.#catalogue.learnNone(performance.now());
+    if (!listed) this.#catalogue.learnNone(monotonicMs());
     this.#actions.done();
   }
 }

@@ -1,4 +1,5 @@
 import { readFileSync } from "node:fs";
+import { monotonicMs } from "../../platform/monotonic.ts";
 
 /** Both times of a record. */
 export interface AuditClock {
@@ -22,13 +23,13 @@ const DRIFT_MS = 250;
  */
 export function systemClock(): AuditClock {
   let offset = bootOffset() ?? 0;
-  let wallOffset = Date.now() - performance.now();
+  let wallOffset = Date.now() - monotonicMs();
   const source = bootOffset() === undefined ? "monotonic" : "boottime";
   return {
     source,
     wallMs: Date.now,
     uptimeMs() {
-      const monotonic = performance.now();
+      const monotonic = monotonicMs();
       const drift = Date.now() - monotonic - wallOffset;
       if (source === "boottime" && Math.abs(drift) > DRIFT_MS) {
         wallOffset += drift;
@@ -44,7 +45,7 @@ export function systemClock(): AuditClock {
 function bootOffset(): number | undefined {
   try {
     const seconds = Number(readFileSync("/proc/uptime", "latin1").split(" ")[0]);
-    return Number.isFinite(seconds) ? seconds * 1000 - performance.now() : undefined;
+    return Number.isFinite(seconds) ? seconds * 1000 - monotonicMs() : undefined;
   } catch {
     // Not Linux, or /proc is not there: the start record then says "monotonic".
     return undefined;
