@@ -34,7 +34,7 @@ export class Connection {
     this.#child = spawn(program, args, { cwd, env: { ...env }, stdio: ["pipe", "pipe", "pipe"] });
     this.#child.stdout.on("data", (chunk: Buffer) => this.#onData?.(chunk));
     this.#child.stderr.setEncoding("utf8").on("data", (text: string) => {
-      this.#said = (this.#said + text).slice(-4000);
+      this.#said = (this.#said + text).slice(-600);
     });
     this.#child.stdin.on("error", () => {}); // EPIPE: told by the exit
     this.#child.once("error", (error) => this.#onGone?.(error));

@@ -119,10 +119,14 @@ function newerNodes(): [string, string][] {
 
 function policyFile(folder: string, rule: keyof typeof RULES): string {
   const file = join(folder, `${rule}.yaml`);
-  const tools = "[echo, flood, read_text_file, list_directory, get-sum]";
-  const text = `version: 1\nname: bench\nrules:\n  - name: calls\n    tools: ${tools}\n    effect: allow${
-    RULES[rule]
-  }\n`;
+  const text = `version: 1
+name: bench
+rules:
+  - name: calls
+    tools: [echo, read_text_file]
+    effect: allow${RULES[rule]}
+  - {name: control, tools: [flood], effect: allow}
+`;
   writeFileSync(file, text, { mode: 0o600 });
   return file;
 }

@@ -1,5 +1,6 @@
 import type { Measure } from "../measure.ts";
 import { calls } from "./calls.ts";
+import { decide } from "./decide.ts";
 import { firstCall } from "./first-call.ts";
 import { large } from "./large.ts";
 import { memory } from "./memory.ts";
@@ -8,4 +9,4 @@ import { stalled } from "./stalled.ts";
 import { start } from "./start.ts";
 
 /** In the order they are taken. */
-export const MEASURES: readonly Measure[] = [start, firstCall, calls, large, real, memory, stalled];
+export const MEASURES: readonly Measure[] = [start, firstCall, calls, large, real, memory, stalled, decide];
