@@ -5,7 +5,7 @@ import * as assert from "uvu/assert";
 import { type GuardProcess, type JsonRpc, limited, waitUntil, withGuard } from "../harness.ts";
 import { verifyUnaltered } from "./audit-command.ts";
 import { descendantsOf, isAlive } from "./processes.ts";
-import { errorOf, fixture, NODE, withPuppet } from "./puppet.ts";
+import { endOf, errorOf, fixture, NODE, withPuppet } from "./puppet.ts";
 
 const byId = (id: unknown) => (message: JsonRpc) => message["id"] === id && !("method" in message);
 const hold = (id: number) => ({ jsonrpc: "2.0", id, method: "tools/call", params: { name: "hold" } });
@@ -46,7 +46,7 @@ for (
         guard.send(hold(2));
         guard.send({ jsonrpc: "2.0", id: 3, method: "tools/call", params: call });
         for (const id of [1, 2, 3]) assert.is(errorOf(await guard.receive(byId(id))).code, 1005);
-        assert.equal(await guard.exit, { code, signal: null });
+        assert.equal(await endOf(guard), { code, signal: null });
         for (const line of guard.lines) JSON.parse(line);
         assert.is(recordedEnd(guard).last, "stop");
         const noise = guard.audit().filter((it) => it["type"] === "upstream-noise");
@@ -73,7 +73,7 @@ for (
         );
         assert.is(error.code, 1005);
         assert.not.match(error.message, /\//, "a path crossed the wire");
-        assert.equal(await guard.exit, { code, signal: null });
+        assert.equal(await endOf(guard), { code, signal: null });
         assert.match(guard.stderr, /ERR_UPSTREAM_LAUNCH|Cannot start/);
         await verifyUnaltered(guard.auditFile);
       })),
@@ -86,7 +86,7 @@ server(
     withGuard({ server: [NODE, fixture("refuses-to-start.mjs")] }, async (guard) => {
       const answer = await guard.request("initialize", { protocolVersion: "2025-11-25", capabilities: {} });
       assert.is(errorOf(answer).code, 1005);
-      assert.equal(await guard.exit, { code: 2, signal: null });
+      assert.equal(await endOf(guard), { code: 2, signal: null });
       assert.match(guard.stderr, /API_KEY is not set/);
     })),
 );
@@ -101,7 +101,7 @@ client(
     withPuppet({}, async (guard) => {
       const behind = descendantsOf(guard.pid);
       guard.end();
-      assert.equal(await guard.exit, { code: 0, signal: null });
+      assert.equal(await endOf(guard), { code: 0, signal: null });
       await assertAllGone(behind);
       assert.is(recordedEnd(guard).exit["cause"], "peer-gone");
       const report = await verifyUnaltered(guard.auditFile);
@@ -121,7 +121,7 @@ client(
       });
       guard.end();
       assert.ok("result" in await guard.receive(byId(1)));
-      assert.equal(await guard.exit, { code: 0, signal: null });
+      assert.equal(await endOf(guard), { code: 0, signal: null });
     })),
 );
 
@@ -131,7 +131,7 @@ client(
     withPuppet({}, async (guard) => {
       guard.write('{"jsonrpc":"2.0","id":1,"method":"ping"}');
       guard.end();
-      await guard.exit;
+      await endOf(guard);
       assert.is(guard.received().length, 2);
       assert.ok(guard.audit().some((it) => String(it["reason"]).endsWith(":half-a-line")));
     })),
@@ -153,7 +153,7 @@ for (
         await waitUntil(() => descendantsOf(guard.pid).length >= (name.startsWith("what") ? 2 : 1));
         const behind = descendantsOf(guard.pid);
         guard.end();
-        await guard.exit;
+        await endOf(guard);
         await assertAllGone(behind);
         await verifyUnaltered(guard.auditFile);
       })),
@@ -174,7 +174,7 @@ for (const signal of ["SIGTERM", "SIGINT", "SIGHUP"] as const) {
         const behind = descendantsOf(guard.pid);
         process.kill(guard.pid, signal); // Deno's `child.kill` reports the signal as the end, whatever the child did.
         assert.is(errorOf(await guard.receive(byId(1))).code, 1005);
-        const { signal: endedBy } = await guard.exit;
+        const { signal: endedBy } = await endOf(guard);
         assert.is(endedBy, null, "it did not end in good order");
         await assertAllGone(behind);
         const { exit, last } = recordedEnd(guard);
@@ -195,7 +195,7 @@ signals(
       await waitUntil(() => guard.received().length > 10);
       const behind = descendantsOf(guard.pid);
       guard.kill("SIGKILL");
-      assert.is((await guard.exit).signal, "SIGKILL");
+      assert.is((await endOf(guard)).signal, "SIGKILL");
       await assertAllGone(behind);
       const report = await verifyUnaltered(guard.auditFile);
       assert.equal(report.chains.map((it) => it.end), ["unproven"]);
@@ -207,7 +207,7 @@ signals(
           await next.initialize();
           assert.ok("result" in await next.request("tools/call", { name: "echo" }));
           next.end();
-          assert.equal(await next.exit, { code: 0, signal: null });
+          assert.equal(await endOf(next), { code: 0, signal: null });
           assert.not.ok(existsSync(next.auditFile));
         },
       );
@@ -223,7 +223,7 @@ signals(
       await guard.initialize();
       const behind = descendantsOf(guard.pid);
       guard.kill("SIGKILL");
-      await guard.exit;
+      await endOf(guard);
       await waitUntil(() => !behind.some(isAlive), 10_000);
     })),
 );
@@ -233,7 +233,7 @@ signals(
   limited(60_000, () =>
     withPuppet({}, async (guard) => {
       guard.kill("SIGKILL");
-      await guard.exit;
+      await endOf(guard);
       const log = openSync(guard.auditFile, "a"); // not appendFileSync: Deno's makes the file writable for all
       writeSync(log, '{"v":1,"chain":"b7b');
       closeSync(log);
@@ -242,7 +242,7 @@ signals(
         async (next) => {
           await next.initialize();
           next.end();
-          await next.exit;
+          await endOf(next);
           assert.match(next.stderr, /crash cut off/);
         },
       );

@@ -2,7 +2,7 @@
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { type GuardProcess, type JsonRpc, limited, waitUntil, withGuard } from "../harness.ts";
-import { errorOf, fixture, NODE } from "./puppet.ts";
+import { endOf, errorOf, fixture, NODE } from "./puppet.ts";
 
 const byId = (id: unknown) => (message: JsonRpc) => message["id"] === id;
 const META = {
@@ -92,7 +92,7 @@ it(
       await waitUntil(() => starts(guard) === 2);
       assert.is(guard.audit().filter((it) => it["type"] === "upstream-respawn").length, 1);
       guard.end();
-      assert.equal(await guard.exit, { code: 0, signal: null });
+      assert.equal(await endOf(guard), { code: 0, signal: null });
     })),
 );
 
@@ -118,7 +118,7 @@ it(
       await new Promise((resolve) => setTimeout(resolve, 6_000));
       assert.ok(starts(guard) <= 2, `started ${starts(guard)} times`);
       guard.end();
-      await guard.exit;
+      await endOf(guard);
     })),
 );
 

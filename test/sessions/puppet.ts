@@ -1,6 +1,7 @@
 /** A whole guard in front of `puppet.mjs`, a server that does what it is told and records every byte it receives. */
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
 import {
   type GuardOptions,
   type GuardProcess,
@@ -65,6 +66,20 @@ function asPuppet(guard: GuardProcess, record: string): PuppetGuard {
   };
   // The guard's getters stay getters.
   return Object.defineProperties(more, Object.getOwnPropertyDescriptors(guard)) as PuppetGuard;
+}
+
+/** How the guard ended; fails when it has not after `ms`, where waiting for it would wait for ever. */
+export async function endOf(guard: GuardProcess, ms = 15_000): Promise<Awaited<GuardProcess["exit"]>> {
+  const timer = new AbortController();
+  const late = delay(ms, undefined, { signal: timer.signal }).then(
+    () => Promise.reject(new Error(`The guard still runs after ${ms} ms`)),
+  );
+  try {
+    return await Promise.race([guard.exit, late]);
+  } finally {
+    late.catch(() => {}); // The rejection of the timer that is being stopped.
+    timer.abort();
+  }
 }
 
 /** The single text of a tool's result. */
