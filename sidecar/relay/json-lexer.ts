@@ -158,30 +158,26 @@ export class JsonLexer {
     return -1;
   }
 
-  #skipQuoted(start: number): number {
-    const { bytes, end } = this;
-    let pos = start;
-    const soon = Math.min(end, start + 48);
-    while (pos < soon) {
-      const c = bytes[pos] as number;
-      if (KIND[c] === PLAIN) pos++;
-      else if (c === QUOTE) return pos;
-      else {
-        if (c === RETURN || (c === BACKSLASH && bytes[pos + 1] === RETURN)) this.sawReturn = true;
-        pos += c === BACKSLASH ? 2 : 1;
-      }
-    }
-    const quote = this.#findQuote(pos);
-    if (quote >= 0 && bytes.subarray(pos, quote).includes(RETURN)) this.sawReturn = true;
-    return quote;
-  }
-
-  /** Long strings are searched natively: a quote ends one unless an odd number of backslashes stands before it. */
-  #findQuote(pos: number): number {
+  /**
+   * Text is looked at byte by byte, and what is long searched natively: a quote ends it unless an odd number of
+   * backslashes stands before it. Behind one that does not, the bytes come first again: text full of quotes is common.
+   */
+  #skipQuoted(pos: number): number {
     const { bytes, end } = this;
     for (;;) {
-      const quote = bytes.indexOf(QUOTE, pos);
+      const soon = Math.min(end, pos + 48);
+      while (pos < soon) {
+        const c = bytes[pos] as number;
+        if (KIND[c] === PLAIN) pos++;
+        else if (c === QUOTE) return pos;
+        else {
+          if (c === RETURN || (c === BACKSLASH && bytes[pos + 1] === RETURN)) this.sawReturn = true;
+          pos += c === BACKSLASH ? 2 : 1;
+        }
+      }
+      const quote = pos < end ? bytes.indexOf(QUOTE, pos) : -1;
       if (quote < 0 || quote >= end) return -1;
+      if (bytes.subarray(pos, quote).includes(RETURN)) this.sawReturn = true;
       let before = quote - 1;
       while (before >= pos && bytes[before] === BACKSLASH) before--;
       if ((quote - before) % 2 === 1) return quote;

@@ -259,4 +259,19 @@ it("scans a server's line leniently without disagreeing with JSON.parse on where
   );
 });
 
+it("skips a server's long texts to where they end, whatever is escaped in them", () => {
+  const part = fc.constantFrom("a", '"', "\\", "\n", "x".repeat(47), "y".repeat(48), "z".repeat(49));
+  fc.assert(
+    fc.property(fc.array(part, { maxLength: 30 }), (parts) => {
+      const text = parts.join("");
+      const result = JSON.stringify({ content: [{ text }, text], [text]: 1 });
+      const line = Buffer.from(`{"result":{"content":[${result}]},"jsonrpc":"2.0","id":5}`);
+      assert.is(scanner.scanLenient(line, 0, line.length), undefined);
+      const found = line.toString("utf8", scanner.start(Slot.result), scanner.end(Slot.result));
+      assert.is(found, `{"content":[${result}]}`);
+    }),
+    { numRuns: 1000 },
+  );
+});
+
 it.run();

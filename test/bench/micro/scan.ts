@@ -26,11 +26,19 @@ function call(args: unknown): string {
 
 const text = "The quick brown fox jumps over the lazy dog, and reads what it finds there. ";
 const records = (count: number) =>
-  Array.from({ length: count }, (_, i) => ({ id: i, name: `entry ${i}`, size: i * 17.5, isDirectory: false }));
+  Array.from(
+    { length: count },
+    (_, i) => ({ id: i, name: `entry ${i}`, size: i * 17.5, isDirectory: false }),
+  );
 const wide = Object.fromEntries(Array.from({ length: 40_000 }, (_, i) => [`argument${i}`, i]));
 
 const REQUESTS: Readonly<Record<string, string>> = {
-  "call, 200 B": call({ path: "/home/someone/project/source/file.ts", head: 20, tail: null, encoding: "utf-8" }),
+  "call, 200 B": call({
+    path: "/home/someone/project/source/file.ts",
+    head: 20,
+    tail: null,
+    encoding: "utf-8",
+  }),
   "call, 2 KiB": call({ path: "/home/someone/notes.md", content: text.repeat(24) }),
   "one string, 1 MiB": call({ content: text.repeat(13_800) }),
   "escaped text, 1 MiB": call({ content: `${text}\n\t"quoted"\n`.repeat(11_000) }),
@@ -39,13 +47,21 @@ const REQUESTS: Readonly<Record<string, string>> = {
   "40,000 arguments, 0.8 MiB": call(wide),
 };
 const ANSWERS: Readonly<Record<string, string>> = {
-  "answer, 120 B": JSON.stringify({ result: { content: [{ type: "text", text: "hello" }] }, jsonrpc: "2.0", id: 7 }),
+  "answer, 120 B": JSON.stringify({
+    result: { content: [{ type: "text", text: "hello" }] },
+    jsonrpc: "2.0",
+    id: 7,
+  }),
   "answer, 1 MiB of text": JSON.stringify({
     result: { content: [{ type: "text", text: text.repeat(13_800) }] },
     jsonrpc: "2.0",
     id: 7,
   }),
-  "answer, 1 MiB of records": JSON.stringify({ result: { structuredContent: records(16_000) }, jsonrpc: "2.0", id: 7 }),
+  "answer, 1 MiB of records": JSON.stringify({
+    result: { structuredContent: records(16_000) },
+    jsonrpc: "2.0",
+    id: 7,
+  }),
 };
 
 function measure(title: string, line: string, lenient: boolean): Result {
