@@ -5,7 +5,7 @@
 import { Client } from "@modelcontextprotocol/sdk/client/index.js";
 import { StdioClientTransport } from "@modelcontextprotocol/sdk/client/stdio.js";
 import { execFileSync } from "node:child_process";
-import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -77,7 +77,7 @@ async function withGuarded(
       GUARD,
       "run",
       "--policy",
-      join(ROOT, "examples/policies", policy),
+      privateCopy(policy),
       "--audit",
       audit,
       "--",
@@ -85,15 +85,27 @@ async function withGuarded(
       ...server,
     ],
     cwd: project,
-    stderr: "ignore",
+    stderr: "pipe",
   });
+  let said = "";
+  transport.stderr?.on("data", (chunk: Buffer) => void (said += chunk.toString()));
   const client = new Client({ name: "demo", version: "1.0.0" });
-  await client.connect(transport);
   try {
+    await client.connect(transport);
     await use(client);
+  } catch (error) {
+    process.stderr.write(said);
+    throw error;
   } finally {
     await client.close();
   }
+}
+
+/** A policy that groups can write, as in a clone made with umask 002, or that is somebody else's, is refused. */
+function privateCopy(policy: string): string {
+  const copy = join(folder, policy);
+  writeFileSync(copy, readFileSync(join(ROOT, "examples/policies", policy)), { mode: 0o600 });
+  return copy;
 }
 
 async function listTools(client: Client): Promise<void> {
