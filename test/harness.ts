@@ -11,6 +11,9 @@ export { type GuardOptions, type GuardProcess, withGuard } from "./tools/guard.t
 export { guardCommand } from "./tools/guard-command.ts";
 export type { JsonRpc } from "./tools/inbox.ts";
 
+// Where a person's umask lets groups write (002, on many systems), the guard rightly refuses the policies of tests.
+process.umask(0o022);
+
 /**
  * Asserts that a promise rejects, with this code and, where given, a message that matches.
  *

@@ -49,8 +49,7 @@ async function runFile({ runtime, file }: Job, timeoutMs: number): Promise<FileR
   const started = performance.now();
   // Short: paths of Unix sockets below it must stay under 108 bytes.
   const folder = mkdtempSync(join(tmpdir(), "mg-"));
-  mkdirSync(join(folder, "home"));
-  mkdirSync(join(folder, "tmp"));
+  for (const name of ["home", "tmp"]) mkdirSync(join(folder, name), { mode: 0o700 });
   const [program, ...args] = runtime.command(file);
   const child = spawn(program, args, {
     detached: true, // a process group that can be killed whole
