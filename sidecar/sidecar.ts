@@ -23,21 +23,25 @@ import { exitCodeOf } from "./upstream/exit.ts";
 import { launchUpstream } from "./upstream/launch.ts";
 import type { LaunchOptions } from "./upstream/launch-options.ts";
 
+/** What one guard is started with: what the command line said, as values. */
 export interface GuardOptions {
   /** The server's command; undefined takes the policy's. */
   readonly command: readonly string[] | undefined;
   /** Undefined: everything passes, and is recorded. */
   readonly policyFile: string | undefined;
+  /** What `--var` gave: the policy's `$NAME`s beside `$HOME` and `$PROJECT`. */
   readonly variables: Readonly<Record<string, string>>;
-  /** @default {the policy's `audit.file`, else a file of the server's name in the user's state folder} */
+  /** Where the log is. @default {the policy's `audit.file`, else a file of the server's name in the user's state folder} */
   readonly auditFile: string | undefined;
   /** The server's name in the audit log. @default {the policy's, else the command's} */
   readonly name: string | undefined;
   /** Environment variables of ours that the server is given beside the policy's list. */
   readonly passEnv: readonly string[];
+  /** Stands before each line of the server's stderr; without it the server writes to ours directly. */
   readonly stderrPrefix: string | undefined;
-  /** Longest line from a peer, in bytes. */
+  /** Longest line from a peer, in bytes. @default {8 MiB} */
   readonly maxLine: number | undefined;
+  /** The guard's own, for the log's start record. */
   readonly version: string;
   /** Tells the person at the terminal one line. */
   readonly notice: (text: string) => void;
@@ -74,7 +78,11 @@ export async function guardStdio(options: GuardOptions): Promise<number> {
     peer: openOwnStdio(platform),
     attestation,
     principalOf: (evidence) => principalOf(evidence, policy?.trustDomain ?? "localhost"),
-    launch: () => launchUpstream(launch, { platform, digests }),
+    launch: async () => {
+      const upstream = await launchUpstream(launch, { platform, digests });
+      if (!upstream.watched) options.notice("No /bin/sh: should the guard be killed, only its end of input stops the server");
+      return upstream;
+    },
     judge: new Judge(policy, (error) => options.notice(`The policy failed on a message: ${messageOf(error)}`)),
     audit: log,
     limits: { ...DEFAULT_LIMITS, ...(options.maxLine === undefined ? {} : { peerLine: options.maxLine }) },

@@ -11,9 +11,9 @@ export interface Subject {
   /** Who sent the message. */
   readonly direction: "fromPeer" | "fromUpstream";
   readonly method: string;
-  readonly name?: string;
+  readonly name?: string | undefined;
   /** The JSON-RPC id exactly as it was spelled: `7`, `"7"`. */
-  readonly rpcId?: string;
+  readonly rpcId?: string | undefined;
 }
 
 export interface DecisionEvent extends Subject {
@@ -23,13 +23,13 @@ export interface DecisionEvent extends Subject {
   readonly reason: string;
   readonly rules: readonly string[];
   /** True when the policy is in observe mode: a `deny` was recorded and the message passed nevertheless. */
-  readonly observed?: boolean;
+  readonly observed?: boolean | undefined;
   /** Digest of the exact argument bytes, from `digestArguments`. */
-  readonly argsDigest?: string;
+  readonly argsDigest?: string | undefined;
   /** Microseconds from the message's arrival to the decision. */
   readonly decisionUs: number;
   /** What the refusal that the peer saw carries, to be found again here. */
-  readonly refusal?: string;
+  readonly refusal?: string | undefined;
 }
 
 export interface ResultEvent extends Subject {

@@ -8,13 +8,12 @@ import type { RpcId } from "./pending.ts";
 export type HeldUntil = "caller" | "tools";
 
 interface Held {
-  readonly id: RpcId;
   readonly line: Buffer;
   readonly until: HeldUntil;
 }
 
 export class HeldRequests {
-  #held: Held[] = [];
+  readonly #held = new Map<RpcId, Held>();
   #bytes = 0;
 
   /** Bytes that are kept: the caller bounds them by pausing the peer. */
@@ -23,32 +22,37 @@ export class HeldRequests {
   }
 
   hold(id: RpcId, line: Buffer, until: HeldUntil): void {
-    this.#held.push({ id, line: Buffer.from(line), until });
+    this.#held.set(id, { line: Buffer.from(line), until });
     this.#bytes += line.length;
   }
 
   has(id: RpcId): boolean {
-    return this.#held.some((held) => held.id === id);
+    return this.#held.has(id);
   }
 
   release(id: RpcId): boolean {
-    return this.#take((held) => held.id === id).length > 0;
+    const held = this.#held.get(id);
+    if (held === undefined) return false;
+    this.#held.delete(id);
+    this.#bytes -= held.line.length;
+    return true;
   }
 
   /** Takes out what waited for this, in the order it came. */
   take(until: HeldUntil): Buffer[] {
-    return this.#take((held) => held.until === until).map((held) => held.line);
+    const lines: Buffer[] = [];
+    for (const [id, held] of [...this.#held]) {
+      if (held.until !== until) continue;
+      lines.push(held.line);
+      this.release(id);
+    }
+    return lines;
   }
 
   drain(): RpcId[] {
-    return this.#take(() => true).map((held) => held.id);
-  }
-
-  #take(wanted: (held: Held) => boolean): Held[] {
-    const taken = this.#held.filter(wanted);
-    if (taken.length === 0) return taken;
-    this.#held = this.#held.filter((held) => !wanted(held));
-    for (const { line } of taken) this.#bytes -= line.length;
-    return taken;
+    const ids = [...this.#held.keys()];
+    this.#held.clear();
+    this.#bytes = 0;
+    return ids;
   }
 }

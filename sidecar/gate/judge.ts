@@ -3,6 +3,7 @@
  * policy at all" are told from enforcement.
  */
 import type { Decision, Policy, PolicyRequest } from "../../policy/mod.ts";
+import { isStandard } from "../protocol/methods.ts";
 
 /** A decision together with what is to be done about it. */
 export interface Verdict {
@@ -14,6 +15,11 @@ export interface Verdict {
 }
 
 const OPEN: Decision = { effect: "allow", reason: "open", rules: [] };
+const MISPLACED: Verdict = {
+  decision: { effect: "deny", reason: "section", rules: [] },
+  passes: false,
+  observed: false,
+};
 const FAILED: Decision = { effect: "deny", reason: "default", rules: ["(judging failed)"] };
 
 export class Judge {
@@ -42,9 +48,11 @@ export class Judge {
   /**
    * The verdict on a method as such, whatever it names. Not relaxed by observe mode.
    *
-   * @param defined Whether MCP defines it; one that it does not passes only where the policy lists it.
+   * @param defined Whether MCP defines it for where it came from. If not it passes only where the policy lists it, or
+   *   where there is no policy and it is nobody's but the two programs' own.
    */
   method(name: string, defined: boolean): Verdict {
+    if (!defined && isStandard(name)) return MISPLACED;
     if (this.#policy === undefined) return { decision: OPEN, passes: true, observed: false };
     const cached = this.#methods.get(name);
     if (cached !== undefined) return cached;

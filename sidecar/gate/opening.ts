@@ -7,6 +7,7 @@
  *   -32601, the server kept, its late answer dropped. It is started anew only if it then ignores `initialize` too.
  */
 import type { Buffer } from "node:buffer";
+import { monotonicMs } from "../platform/monotonic.ts";
 import type { RpcId } from "./pending.ts";
 
 /** How long a server that has read an opening may be silent. */
@@ -88,7 +89,7 @@ export class Opening {
     const unread = this.#actions.unreadInput();
     // Servers started through npx take seconds: silence counts only once the opening was read.
     if (unread !== undefined && unread > 0) return;
-    const now = Date.now();
+    const now = monotonicMs();
     this.#silentSince ??= now;
     if (now - this.#silentSince < SILENCE_MS) return;
     if (this.#probe !== undefined) {

@@ -1,11 +1,9 @@
 /**
  * The peer's side of a session: cuts what it sends into lines, and pauses it for whoever has a reason to.
  */
-import type { Buffer } from "node:buffer";
 import type { ByteStream } from "../platform/platform.ts";
-import { IdFinder } from "../relay/id-finder.ts";
-import { LineSplitter } from "../relay/line-splitter.ts";
 import type { PeerLine } from "./peer-messages.ts";
+import { splitLines } from "./split-lines.ts";
 import { Valve } from "./valve.ts";
 
 export interface PeerLinkEvents {
@@ -45,7 +43,10 @@ export class PeerLink {
   }
 
   listen(limit: number, events: PeerLinkEvents): void {
-    const splitter = lineSplitter(limit, events);
+    const splitter = splitLines(limit, {
+      line: (bytes, start, end) => events.line({ bytes, start, end }),
+      tooLong: (rpcId) => events.tooLong(rpcId),
+    });
     this.#peer.start({
       data: (chunk) => {
         splitter.push(chunk, events.begin());
@@ -67,19 +68,4 @@ export class PeerLink {
     while (this.unread > 0 && Date.now() < until) await new Promise((resolve) => setTimeout(resolve, 5));
     this.#peer.destroy();
   }
-}
-
-function lineSplitter(limit: number, events: PeerLinkEvents): LineSplitter {
-  let finder = new IdFinder();
-  return new LineSplitter(limit, {
-    line: (bytes: Buffer, start, end) => events.line({ bytes, start, end }),
-    tooLong: (chunks) => {
-      finder = new IdFinder();
-      for (const chunk of chunks) finder.push(chunk);
-    },
-    dropped: (bytes, last) => {
-      finder.push(bytes);
-      if (last) events.tooLong(finder.answerId());
-    },
-  });
 }

@@ -249,13 +249,12 @@ export class PeerMessages {
     const state = this.#state;
     const rpcId = idText(id);
     const subject = { direction: "fromPeer" as const, method, name, rpcId };
-    const digest = argsDigest === undefined ? {} : { argsDigest };
     if (verdict.passes) {
-      state.recordVerdict(subject, verdict, digest);
+      state.recordVerdict(subject, verdict, argsDigest);
       return true;
     }
     const refusal = state.audit.refusalId();
-    state.recordVerdict(subject, verdict, { ...digest, refusal });
+    state.recordVerdict(subject, verdict, argsDigest, refusal);
     const sentence = withId(verdict.decision.message ?? "Refused by policy", refusal);
     state.toPeer.send(
       method === "tools/call"

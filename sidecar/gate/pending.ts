@@ -67,6 +67,7 @@ export class PendingTable {
   }
 
   remove(id: RpcId): void {
+    if (this.#byId.get(id)?.cancelled === true) this.#cancelled.splice(this.#cancelled.indexOf(id), 1);
     this.#byId.delete(id);
   }
 
@@ -78,11 +79,18 @@ export class PendingTable {
     if (this.#cancelled.length > CANCELLED_KEPT) this.#byId.delete(this.#cancelled.shift() as RpcId);
   }
 
-  /** Empties the table. @returns What was still owed an answer. */
-  drain(): Pending[] {
-    const owed = [...this.#byId.values()].filter((request) => !request.cancelled);
-    this.#byId.clear();
-    this.#cancelled.length = 0;
+  /**
+   * Empties the table, save for the requests of one method.
+   *
+   * @returns What was still owed an answer.
+   */
+  drain(kept?: string): Pending[] {
+    const owed: Pending[] = [];
+    for (const request of [...this.#byId.values()]) {
+      if (request.methodName === kept) continue;
+      if (!request.cancelled) owed.push(request);
+      this.remove(request.id);
+    }
     return owed;
   }
 }

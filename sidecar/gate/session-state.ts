@@ -2,7 +2,8 @@
  * What both directions of one session share. Data and small steps on it; what is made of a message stands in
  * `peer-messages.ts` and `upstream-messages.ts`.
  */
-import type { AuditLog, DecisionEvent, ResultEvent, Subject } from "../audit/audit-log.ts";
+import { Buffer } from "node:buffer";
+import type { AuditLog, ResultEvent, Subject } from "../audit/audit-log.ts";
 import type { GuardErrorCode } from "../model/errors.ts";
 import { Outbox } from "../relay/outbox.ts";
 import { monotonicMs } from "../platform/monotonic.ts";
@@ -66,7 +67,19 @@ export class SessionState {
 
   /** Registers a request of the peer that is about to be forwarded. */
   expect(request: Omit<Pending, "sentTick" | "sentAt" | "cancelled">): Pending {
-    const pending: Pending = { ...request, sentTick: this.tick, sentAt: this.arrivedAt, cancelled: false };
+    // Field by field: on Node 20 a spread with further fields behind it costs 40 times as much.
+    const pending: Pending = {
+      id: request.id,
+      method: request.method,
+      methodName: request.methodName,
+      name: request.name === undefined ? undefined : kept(request.name),
+      modern: request.modern,
+      sentTick: this.tick,
+      sentAt: this.arrivedAt,
+      firstPage: request.firstPage,
+      audited: request.audited,
+      cancelled: false,
+    };
     this.asked.add(pending);
     this.#unsent.push(pending);
     return pending;
@@ -75,19 +88,24 @@ export class SessionState {
   recordVerdict(
     subject: Omit<Subject, "session">,
     verdict: Verdict,
-    extra: Partial<DecisionEvent> = {},
+    argsDigest?: string,
+    refusal?: string,
   ): void {
     const { decision } = verdict;
     this.audit.append({
       type: "decision",
       session: this.id,
-      ...subject,
+      direction: subject.direction,
+      method: subject.method,
+      name: subject.name,
+      rpcId: subject.rpcId,
       effect: decision.effect,
       reason: decision.reason,
       rules: decision.rules,
+      observed: verdict.observed ? true : undefined,
+      argsDigest,
       decisionUs: this.elapsedUs(),
-      ...(verdict.observed ? { observed: true } : {}),
-      ...extra,
+      refusal,
     });
   }
 
@@ -97,7 +115,10 @@ export class SessionState {
     this.audit.append({
       type: "decision",
       session: this.id,
-      ...subject,
+      direction: subject.direction,
+      method: subject.method,
+      name: subject.name,
+      rpcId: subject.rpcId,
       effect: "deny",
       reason: detail === undefined ? code : `${code}:${detail}`,
       rules: [],
@@ -114,9 +135,13 @@ export class SessionState {
     this.toPeer.send(errorLine(rpcId, RPC_CODES[code], withId(sentence, refusal)));
   }
 
-  /** The server answers no more: whoever waits for it is told. */
-  answerAll(code: number, sentence: string): void {
-    for (const request of this.asked.drain()) {
+  /**
+   * The server answers no more: whoever waits for it is told.
+   *
+   * @param kept A method whose requests go on waiting, since they are sent again.
+   */
+  answerAll(code: number, sentence: string, kept?: string): void {
+    for (const request of this.asked.drain(kept)) {
       this.toPeer.send(errorLine(idText(request.id), code, sentence));
       this.recordResult(request, "upstream-gone", 0);
     }
@@ -130,7 +155,7 @@ export class SessionState {
       session: this.id,
       direction: "fromPeer",
       method: request.methodName,
-      ...(request.name === undefined ? {} : { name: request.name }),
+      name: request.name,
       rpcId: idText(request.id),
       outcome,
       durationMs: this.arrivedAt - request.sentAt,
@@ -166,4 +191,12 @@ export class SessionState {
     }
     return false;
   }
+}
+
+/** Longest name that is kept with a pending request: thousands may be pending, and a URI can be megabytes long. */
+const LONGEST_NAME = 512;
+
+function kept(name: string): string {
+  // Through bytes: a slice of a string would keep all of it.
+  return name.length <= LONGEST_NAME ? name : Buffer.from(name.slice(0, LONGEST_NAME)).toString("utf8");
 }

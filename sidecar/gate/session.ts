@@ -145,6 +145,10 @@ export class Session {
       begin: () => state.begin(),
       line: (bytes, start, end, begun) => this.#upstreamLine(bytes, start, end, begun),
       commit: () => this.#commit(),
+      tooLong: (rpcId) => {
+        this.#noted("too-long", state.limits.upstreamLine);
+        this.#fromUpstream.tooLong(rpcId);
+      },
       noise: (what, bytes) => this.#noted(what, bytes),
       launched: (upstream) => this.#launched(upstream),
       launchFailed: (error) => this.#launchFailed(error),
@@ -166,7 +170,7 @@ export class Session {
       });
       this.#commit();
     });
-    this.#commit();
+    this.#replay("tools");
     this.#peer.valve.open("reader-slow");
     this.#peer.valve.open("upstream-starting");
   }
@@ -186,6 +190,10 @@ export class Session {
     this.#state.catalogue.forget();
     this.#peer.valve.close("upstream-starting");
     this.#record("upstream-respawn", { replayed: replay !== undefined });
+    // What else the old process was asked it will not answer; our own question for its tools is asked again.
+    this.#listing.close();
+    const again = replay === undefined ? undefined : "initialize";
+    this.#state.answerAll(RPC_CODES.ERR_UPSTREAM_EXITED, "The server was started anew", again);
     this.#commit();
     void this.#upstream.restart(replay);
   }

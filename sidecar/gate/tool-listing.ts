@@ -45,7 +45,7 @@ export class ToolListing {
   /** @returns Whether the answer was to our question. */
   answer(id: RpcId, line: string, now: number): boolean {
     if (id !== this.#asked) return false;
-    const { result } = JSON.parse(line) as { result?: { tools?: unknown; nextCursor?: unknown } };
+    const result = resultOf(line);
     if (!Array.isArray(result?.tools)) {
       this.#finish(false);
       return true;
@@ -90,4 +90,13 @@ function modernMeta(call: string): Meta | undefined {
     `io.modelcontextprotocol/${key}`
   );
   return Object.fromEntries(wanted.filter((key) => Object.hasOwn(meta, key)).map((key) => [key, meta[key]]));
+}
+
+function resultOf(line: string): { readonly tools?: unknown; readonly nextCursor?: unknown } | undefined {
+  try {
+    return (JSON.parse(line) as { result?: { tools?: unknown; nextCursor?: unknown } }).result;
+  } catch {
+    // Only the envelope was checked; a server that answers in broken JSON has no tools.
+    return undefined;
+  }
 }

@@ -4,7 +4,7 @@
  */
 import type { Buffer } from "node:buffer";
 import { GuardError, messageOf } from "../model/errors.ts";
-import { LineSplitter } from "../relay/line-splitter.ts";
+import { splitLines } from "./split-lines.ts";
 import type { Outbox } from "../relay/outbox.ts";
 import type { StopCause, Upstream, UpstreamExit } from "../upstream/upstream.ts";
 import { Valve } from "./valve.ts";
@@ -15,6 +15,8 @@ export interface UpstreamLinkEvents {
   line(bytes: Buffer, start: number, end: number, begun: number): void;
   /** Everything in the chunk was reported. */
   commit(): void;
+  /** A line grew over the limit; `rpcId` is what could be read of its id, as JSON text. */
+  tooLong(rpcId: string): void;
   /** Something that is no line for anybody. */
   noise(what: string, bytes: number): void;
   /** It runs, and what waited for it is being sent. */
@@ -88,11 +90,7 @@ export class UpstreamLink {
   #listen(upstream: Upstream): void {
     const events = this.#events;
     const current = (): boolean => this.#upstream === upstream;
-    const splitter = new LineSplitter(this.#limit, {
-      line: (bytes, start, end, begun) => events.line(bytes, start, end, begun),
-      tooLong: () => events.noise("too-long", this.#limit),
-      dropped: () => {},
-    });
+    const splitter = splitLines(this.#limit, events);
     this.#valve = new Valve(upstream.output);
     upstream.output.start({
       data: (chunk) => {

@@ -10,6 +10,7 @@ import type { ServerFeature } from "../../policy/mod.ts";
 import type { ResultEvent } from "../audit/audit-log.ts";
 import { Slot } from "../protocol/keys.ts";
 import { featureOf, FROM_UPSTREAM, type Method } from "../protocol/methods.ts";
+import { decodeString } from "../relay/json-lexer.ts";
 import { membersOf } from "../relay/json-members.ts";
 import { parseValue } from "../relay/json-values.ts";
 import { StrictScanner } from "../relay/strict-scanner.ts";
@@ -20,6 +21,7 @@ import type { SessionState } from "./session-state.ts";
 
 /** MCP 2025-11-25: an error that asks the client to send its user to a URL. */
 const URL_ELICITATION_REQUIRED = -32042;
+const QUOTE = 0x22;
 /** First character of the literal `true`. */
 const TRUE = 0x74;
 
@@ -54,6 +56,11 @@ export class UpstreamMessages {
     if (request !== undefined) this.#failed(request, "The server's answer could not be judged", "unjudged");
   }
 
+  /** A line grew over the limit. If it was an answer, whoever waits for it is told. `rpcId` is JSON text or `null`. */
+  tooLong(rpcId: string): void {
+    this.#answerInstead(rpcId, this.#state.tick + 1, "The server's answer is too long", "too-long");
+  }
+
   /** @param begun The tick of the chunk in which the line began. */
   take(bytes: Buffer, start: number, end: number, begun: number): void {
     const scanner = this.#scanner;
@@ -72,10 +79,15 @@ export class UpstreamMessages {
   /** A line that no client may read. If it was meant to answer a request, that is answered in its place. */
   #flawed(flaw: string, length: number, begun: number): void {
     this.#actions.noise(flaw, length);
-    if (flaw === "syntax" || this.#scanner.has(Slot.method)) return;
-    const id = this.#scanner.id(Slot.id);
-    const request = id === undefined ? undefined : this.#state.asked.take(id, begun);
-    if (request !== undefined) this.#failed(request, "The server's answer is malformed", flaw);
+    if (this.#scanner.has(Slot.method)) return;
+    this.#answerInstead(this.#scanner.answerId(), begun, "The server's answer is malformed", flaw);
+  }
+
+  #answerInstead(rpcId: string, begun: number, sentence: string, detail: string): void {
+    const id: unknown = JSON.parse(rpcId);
+    if (typeof id !== "string" && typeof id !== "number") return;
+    const request = this.#state.asked.take(id, begun);
+    if (request !== undefined) this.#failed(request, sentence, detail);
   }
 
   #answer(bytes: Buffer, start: number, end: number, begun: number): void {
@@ -191,8 +203,8 @@ export class UpstreamMessages {
     const methods = membersOf(bytes, start, end)?.filter((member) => member.key === "method");
     const method = methods?.[0];
     if (method === undefined || methods?.length !== 1) return undefined;
-    const name: unknown = JSON.parse(bytes.toString("utf8", method.value.start, method.value.end));
-    return typeof name === "string" ? featureOf(name) : undefined;
+    const { start: from, end: to } = method.value;
+    return bytes[from] === QUOTE ? featureOf(decodeString(bytes, from + 1, to - 1)) : undefined;
   }
 
   /** Decides, records, and has the record written: what the server asks is rare, and must not outrun the log. */
@@ -200,7 +212,7 @@ export class UpstreamMessages {
     const state = this.#state;
     const verdict = state.judge.judge({ kind: "from-server", feature });
     state.recordVerdict(
-      { direction: "fromUpstream", method: where, name: feature, ...(rpcId === undefined ? {} : { rpcId }) },
+      { direction: "fromUpstream", method: where, name: feature, rpcId },
       verdict,
     );
     try {
@@ -281,6 +293,11 @@ export class UpstreamMessages {
     const defined = method !== undefined && method.kind === "notification";
     if (!defined && !state.judge.method(name, false).passes) {
       state.recordRefusal({ direction: "fromUpstream", method: name }, "ERR_METHOD_UNKNOWN");
+      return;
+    }
+    const hidden = this.#hiddenRequest(bytes);
+    if (hidden !== undefined) {
+      state.recordRefusal({ direction: "fromUpstream", method: name, name: hidden }, "ERR_DENIED", "hidden-request");
       return;
     }
     if (name === "notifications/tools/list_changed") this.#actions.toolsChanged();

@@ -112,6 +112,14 @@ export const FROM_UPSTREAM: ReadonlyMap<string, Method> = new Map<string, Method
   ["notifications/subscriptions/acknowledged", notification(MODERN)],
 ]);
 
+/**
+ * Whether MCP defines the method at all, in whatever direction, era or kind. Such a one is never somebody's own: where it
+ * does not belong it is refused, also if everything else passes.
+ */
+export function isStandard(name: string): boolean {
+  return FROM_PEER.has(name) || FROM_UPSTREAM.has(name);
+}
+
 /** The feature that a request hidden in a modern result (`inputRequests`) asks for; undefined: of no known kind. */
 export function featureOf(method: string): "sampling" | "elicitation" | "roots" | undefined {
   return FROM_UPSTREAM.get(method)?.feature;

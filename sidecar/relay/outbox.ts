@@ -9,6 +9,8 @@ import type { ByteStream } from "../platform/platform.ts";
 export class Outbox {
   #stream: ByteStream | undefined;
   #segments: Buffer[] = [];
+  /** Let go, and waiting for a stream. */
+  #waiting: Buffer[] = [];
   // The run of lines that is still growing, as a range of one buffer.
   #run: Buffer | undefined;
   #runStart = 0;
@@ -56,15 +58,19 @@ export class Outbox {
 
   /** @returns false when the other side should be given time to read before more is taken in. */
   flush(): boolean {
-    const stream = this.#stream;
-    if (stream === undefined) return true;
     this.#closeRun();
-    const segments = this.#segments;
-    if (segments.length === 0) return true;
+    const stream = this.#stream;
+    if (stream === undefined || this.#waiting.length > 0) {
+      this.#waiting.push(...this.#segments);
+      this.#segments = [];
+    }
+    if (stream === undefined) return true;
+    const segments = this.#waiting.length > 0 ? this.#waiting : this.#segments;
+    const [first] = segments;
+    if (first === undefined) return true;
+    this.#waiting = [];
     this.#segments = [];
-    const first = segments[0];
-    if (segments.length === 1 && first !== undefined) return stream.write(first);
-    return stream.write(Buffer.concat(segments));
+    return stream.write(segments.length === 1 ? first : Buffer.concat(segments));
   }
 
   #closeRun(): void {

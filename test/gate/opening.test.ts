@@ -9,7 +9,7 @@ import { Opening } from "../../sidecar/gate/opening.ts";
  */
 function withOpening(use: (test: OpeningTest) => void): void {
   const { setInterval, clearInterval } = globalThis;
-  const [dateNow, performanceNow] = [Date.now, performance.now];
+  const { hrtime } = process;
   let now = 1_000_000;
   let timers: { id: number; every: number; next: number; call: () => void }[] = [];
   let lastId = 0;
@@ -23,8 +23,9 @@ function withOpening(use: (test: OpeningTest) => void): void {
       timers = timers.filter(({ id }) => id !== handle?.timer);
     },
   });
-  Date.now = () => now;
-  performance.now = () => now;
+  process.hrtime = Object.assign((): [number, number] => [Math.floor(now / 1000), (now % 1000) * 1e6], {
+    bigint: hrtime.bigint,
+  });
   const events: string[] = [];
   let unread: number | undefined = 0;
   const opening = new Opening({
@@ -50,8 +51,7 @@ function withOpening(use: (test: OpeningTest) => void): void {
     });
   } finally {
     Object.assign(globalThis, { setInterval, clearInterval });
-    Date.now = dateNow;
-    performance.now = performanceNow;
+    process.hrtime = hrtime;
   }
 }
 
