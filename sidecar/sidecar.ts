@@ -4,6 +4,7 @@
 import { randomBytes } from "node:crypto";
 import { basename } from "node:path";
 import type { Policy } from "../policy/mod.ts";
+import type { Attestation } from "./attest/attest.ts";
 import { attestStdio } from "./attest/attest-stdio.ts";
 import { principalOf } from "./attest/principal.ts";
 import type { AuditLog } from "./audit/audit-log.ts";
@@ -20,8 +21,8 @@ import { openPlatform } from "./platform/open-platform.ts";
 import { refuseUnsafeStart } from "./platform/self-defence.ts";
 import { childEnvironment } from "./upstream/environment.ts";
 import { exitCodeOf } from "./upstream/exit.ts";
-import { launchUpstream } from "./upstream/launch.ts";
-import type { LaunchOptions } from "./upstream/launch-options.ts";
+import { type LaunchDependencies, launchUpstream } from "./upstream/launch.ts";
+import type { LaunchedUpstream, LaunchOptions } from "./upstream/launch-options.ts";
 
 /** What one guard is started with: what the command line said, as values. */
 export interface GuardOptions {
@@ -70,18 +71,28 @@ export async function guardStdio(options: GuardOptions): Promise<number> {
   const name = options.name ?? policy?.name ?? basename(command[0]);
   const log = openLog(options, name, loaded);
   const digests = createDigests();
-  const attestation = attestStdio(platform, { inputFd: 0, outputFd: 1, digests });
-  const launch = launchOptions(options, command, policy);
+  const launch = (): Promise<LaunchedUpstream> => launchServer(options, command, policy, { platform, digests });
+  // The server starts while we look at who started us.
+  let early: Promise<LaunchedUpstream> | undefined = launch();
+  // Whatever becomes of it is heard by the session; between here and there nobody listens.
+  early.catch(() => {});
+  let attestation: Attestation;
+  try {
+    attestation = attestStdio(platform, { inputFd: 0, outputFd: 1, digests });
+  } catch (error) {
+    await early.then((upstream) => upstream.stop("internal"), () => {});
+    throw error;
+  }
 
   const session = new Session({
     id: randomBytes(9).toString("base64url"),
     peer: openOwnStdio(platform),
     attestation,
     principalOf: (evidence) => principalOf(evidence, policy?.trustDomain ?? "localhost"),
-    launch: async () => {
-      const upstream = await launchUpstream(launch, { platform, digests });
-      if (!upstream.watched) options.notice("No /bin/sh: should the guard be killed, only its end of input stops the server");
-      return upstream;
+    launch: () => {
+      const first = early;
+      early = undefined;
+      return first ?? launch();
     },
     judge: new Judge(policy, (error) => options.notice(`The policy failed on a message: ${messageOf(error)}`)),
     audit: log,
@@ -128,6 +139,19 @@ function openLog(options: GuardOptions, name: string, loaded: LoadedPolicy | und
   for (const text of notices) options.notice(text);
   if (loaded === undefined) options.notice(`No policy: everything passes and is recorded in ${file}`);
   return log;
+}
+
+async function launchServer(
+  options: GuardOptions,
+  command: readonly string[],
+  policy: Policy | undefined,
+  dependencies: LaunchDependencies,
+): Promise<LaunchedUpstream> {
+  const upstream = await launchUpstream(launchOptions(options, command, policy), dependencies);
+  if (!upstream.watched) {
+    options.notice("No /bin/sh: should the guard be killed, the server has only the end of its input to go by");
+  }
+  return upstream;
 }
 
 function launchOptions(
