@@ -21,7 +21,7 @@ interface Outcome {
   readonly err: string;
 }
 
-/** Runs the command on a policy file; `FILE` among the arguments stands for its path. */
+/** Runs the command on a policy file; `FILE` at the beginning of an argument stands for its path. */
 async function run(text: string, ...args: readonly string[]): Promise<Outcome> {
   return await withTempDir(async (temp) => {
     const file = join(realpathSync(temp), "p.yaml");
@@ -34,7 +34,7 @@ async function run(text: string, ...args: readonly string[]): Promise<Outcome> {
       err: (part) => void (err += part),
       style,
     };
-    const code = await command.run(args.map((arg) => arg === "FILE" ? file : arg), terminal);
+    const code = await command.run(args.map((arg) => arg.replace(/^FILE/, file)), terminal);
     return { code, out: out.replaceAll(file, "FILE"), err: err.replaceAll(file, "FILE") };
   });
 }
