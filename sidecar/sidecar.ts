@@ -66,12 +66,16 @@ export async function guardStdio(options: GuardOptions): Promise<number> {
   const policy = loaded?.policy;
   const command = options.command ?? policy?.server.command;
   if (command === undefined || command[0] === undefined) {
-    throw new GuardError("ERR_CONFIG_INVALID", "Cannot start: no server command, neither after '--' nor in the policy");
+    throw new GuardError(
+      "ERR_CONFIG_INVALID",
+      "Cannot start: no server command, neither after '--' nor in the policy",
+    );
   }
   const name = options.name ?? policy?.name ?? basename(command[0]);
   const log = openLog(options, name, loaded);
   const digests = createDigests();
-  const launch = (): Promise<LaunchedUpstream> => launchServer(options, command, policy, { platform, digests });
+  const launch = (): Promise<LaunchedUpstream> =>
+    launchServer(options, command, policy, { platform, digests });
   // The server starts while we look at who started us.
   let early: Promise<LaunchedUpstream> | undefined = launch();
   // Whatever becomes of it is heard by the session; between here and there nobody listens.
@@ -94,7 +98,10 @@ export async function guardStdio(options: GuardOptions): Promise<number> {
       early = undefined;
       return first ?? launch();
     },
-    judge: new Judge(policy, (error) => options.notice(`The policy failed on a message: ${messageOf(error)}`)),
+    judge: new Judge(
+      policy,
+      (error) => options.notice(`The policy failed on a message: ${messageOf(error)}`),
+    ),
     audit: log,
     limits: { ...DEFAULT_LIMITS, ...(options.maxLine === undefined ? {} : { peerLine: options.maxLine }) },
     notice: options.notice,
@@ -118,7 +125,9 @@ async function loadPolicy(options: GuardOptions): Promise<LoadedPolicy | undefin
     options.notice(`${file}:${line}:${column}: ${message}`);
   }
   if (loaded.policy.mode === "observe") {
-    options.notice(`Policy '${loaded.policy.name}' is in observe mode: what it denies is recorded and passes`);
+    options.notice(
+      `Policy '${loaded.policy.name}' is in observe mode: what it denies is recorded and passes`,
+    );
   }
   return loaded;
 }
@@ -149,7 +158,9 @@ async function launchServer(
 ): Promise<LaunchedUpstream> {
   const upstream = await launchUpstream(launchOptions(options, command, policy), dependencies);
   if (!upstream.watched) {
-    options.notice("No /bin/sh: should the guard be killed, the server has only the end of its input to go by");
+    options.notice(
+      "No /bin/sh: should the guard be killed, the server has only the end of its input to go by",
+    );
   }
   return upstream;
 }

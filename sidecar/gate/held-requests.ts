@@ -41,7 +41,7 @@ export class HeldRequests {
   /** Takes out what waited for this, in the order it came. */
   take(until: HeldUntil): Buffer[] {
     const lines: Buffer[] = [];
-    for (const [id, held] of [...this.#held]) {
+    for (const [id, held] of this.#held) {
       if (held.until !== until) continue;
       lines.push(held.line);
       this.release(id);

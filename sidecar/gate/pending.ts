@@ -86,7 +86,7 @@ export class PendingTable {
    */
   drain(kept?: string): Pending[] {
     const owed: Pending[] = [];
-    for (const request of [...this.#byId.values()]) {
+    for (const request of this.#byId.values()) {
       if (request.methodName === kept) continue;
       if (!request.cancelled) owed.push(request);
       this.remove(request.id);

@@ -297,7 +297,11 @@ export class UpstreamMessages {
     }
     const hidden = this.#hiddenRequest(bytes);
     if (hidden !== undefined) {
-      state.recordRefusal({ direction: "fromUpstream", method: name, name: hidden }, "ERR_DENIED", "hidden-request");
+      state.recordRefusal(
+        { direction: "fromUpstream", method: name, name: hidden },
+        "ERR_DENIED",
+        "hidden-request",
+      );
       return;
     }
     if (name === "notifications/tools/list_changed") this.#actions.toolsChanged();
