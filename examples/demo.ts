@@ -42,7 +42,7 @@ async function demonstrateFiles(): Promise<void> {
     await listTools(client);
     await call(client, "read_text_file", { path: join(project, "notes/todo.txt") });
     await call(client, "list_directory", { path: join(project, "notes") });
-    await call(client, "read_text_file", { path: join(project, "../../etc/passwd") });
+    await call(client, "read_text_file", { path: `${project}/../../etc/passwd` });
     await call(client, "read_text_file", { path: join(project, "shortcut/passwd") });
     await call(client, "read_text_file", { path: join(project, ".env") });
     await call(client, "read_text_file", { path: join(project, "notes/todo.txt"), paths: ["/etc/passwd"] });
@@ -111,6 +111,18 @@ function privateCopy(policy: string): string {
 async function listTools(client: Client): Promise<void> {
   const { tools } = await client.listTools();
   row("shown", 36, `${tools.length} tools`, tools.map((tool) => tool.name).join(" "));
+  const filtered = records().findLast((record) => record.type === "list-filtered");
+  row("hidden", 33, `${filtered?.detail?.count ?? 0} tools`, (filtered?.detail?.hidden ?? []).join(" "));
+}
+
+interface AuditRecord {
+  readonly type: string;
+  readonly detail?: { readonly hidden?: readonly string[]; readonly count?: number };
+  readonly who?: unknown;
+}
+
+function records(): AuditRecord[] {
+  return readFileSync(audit, "utf8").trim().split("\n").map((line) => JSON.parse(line) as AuditRecord);
 }
 
 async function call(client: Client, name: string, args: Record<string, unknown>): Promise<void> {
@@ -127,6 +139,9 @@ async function call(client: Client, name: string, args: Record<string, unknown>)
 function showTrail(): void {
   title("the audit trail, as 'mcp-guard audit show' prints it");
   process.stdout.write(guard(["audit", "show", audit]));
+  title("the caller, as each of these records names it");
+  const caller = records().findLast((record) => record.type === "decision")?.who;
+  process.stdout.write(`${JSON.stringify(caller, null, 1).replace(/\n\s*/g, " ")}\n`);
   title("and as 'mcp-guard audit verify' checks it");
   process.stdout.write(guard(["audit", "verify", audit]));
 }
