@@ -13,6 +13,8 @@ export interface Report {
 
 /** A hostile file must not make us print for ever; nobody reads past the hundredth error either. */
 const MOST = 100;
+/** The YAML library's words hold pieces of the file, as long and as odd as they are. */
+const LONGEST = 1000;
 
 export function openReport(file: string): Report {
   const found: Problem[] = [];
@@ -21,7 +23,9 @@ export function openReport(file: string): Report {
     failed ||= severity === "error";
     if (found.length > MOST) return;
     const { line, column } = place;
-    const text = found.length === MOST ? "There are more problems than are shown" : message;
+    const text = found.length === MOST
+      ? "There are more problems than are shown"
+      : printable(message, LONGEST);
     const problem = { severity, file, line, column, message: text };
     found.push(found.length === MOST || hint === undefined ? problem : { ...problem, hint });
   };
@@ -37,10 +41,13 @@ export function openReport(file: string): Report {
 
 /** The value as it is quoted in messages: short, and without anything a terminal would obey. */
 export function quote(value: string): string {
-  const short = value.length > 60 ? `${value.slice(0, 57)}...` : value;
-  const visible = short.replace(
+  return `'${printable(value, 60)}'`;
+}
+
+function printable(text: string, longest: number): string {
+  const short = text.length > longest ? `${text.slice(0, longest - 3)}...` : text;
+  return short.replace(
     /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}]/gu,
     (character) => `\\u{${character.codePointAt(0)!.toString(16)}}`,
   );
-  return `'${visible}'`;
 }

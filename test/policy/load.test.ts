@@ -35,6 +35,7 @@ const refusals: readonly Refusal[] = [
   { name: "a directive", text: `%YAML 1.1\n---\n${head}`, says: /^1:1 Directives/ },
   { name: "a key given twice", text: `${head}name: other`, says: /^3:1 Key 'name' was given before/ },
   { name: "a complex key", text: `${head}? [a]\n: b`, says: /^3:1 Keys marked with/ },
+  { name: "a bare carriage return, named as one", text: `${head}default: |\r`, says: /^3:11 .*: \\u\{d\}$/ },
   { name: "deep nesting", text: `${head}audit: ${"[".repeat(200)}`, says: /Nested too deeply/ },
   { name: "deep nesting in lines", text: `${head}rules: ${"- ".repeat(5000)}`, says: /Nested too deeply/ },
   { name: "a long file", text: head + "#".repeat(600_000), says: /longer than/ },
