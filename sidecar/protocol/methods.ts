@@ -6,7 +6,6 @@
  */
 
 export type Era = "legacy" | "modern";
-export type Direction = "fromPeer" | "fromUpstream";
 
 /**
  * - `pass`: nothing in it is the policy's business
