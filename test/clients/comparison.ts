@@ -5,7 +5,8 @@
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import * as assert from "uvu/assert";
-import { withTempDir } from "../harness.ts";
+import { waitUntil, withTempDir } from "../harness.ts";
+import { running } from "../sessions/processes.ts";
 import { guardCommand } from "../tools/guard-command.ts";
 import { ROOT } from "../tools/runtimes.ts";
 import type { Launch, OfficialClient, OfficialClientKind } from "./official.ts";
@@ -52,9 +53,12 @@ export async function compare(
     "nothing was compared",
   );
   for (const policy of [undefined, ...policies]) {
-    const guarded = await withTempDir((folder) =>
-      play(kind, scene, script, guardedBy(policy, folder, scene.server))
-    );
+    const guarded = await withTempDir(async (folder) => {
+      const played = await play(kind, scene, script, guardedBy(policy, folder, scene.server));
+      // A client that could not agree does not wait for its server; what guards left behind would be found here, too.
+      await waitUntil(() => running(folder).length === 0, 10_000);
+      return played;
+    });
     const under = policy === undefined ? "without a policy" : "with a policy";
     same(guarded.lines, direct.lines, `${under}, the client read another line`);
     same(
