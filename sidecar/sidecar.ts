@@ -52,6 +52,26 @@ export interface GuardOptions {
 const CANNOT_START = 127;
 const STOP_SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
 
+/** Signals that ask us to stop, also those that come before there is anything to stop. */
+class StopSignals {
+  #pending = 0;
+  #stop: (() => void) | undefined;
+
+  constructor() {
+    for (const signal of STOP_SIGNALS) process.on(signal, () => this.#heard());
+  }
+
+  tell(stop: () => void): void {
+    this.#stop = stop;
+    for (; this.#pending > 0; this.#pending--) stop();
+  }
+
+  #heard(): void {
+    if (this.#stop === undefined) this.#pending++;
+    else this.#stop();
+  }
+}
+
 /**
  * Guards one stdio server for whoever spawned us, until either ends.
  *
@@ -77,6 +97,8 @@ export async function guardStdio(options: GuardOptions): Promise<number> {
   const launch = (): Promise<LaunchedUpstream> =>
     launchServer(options, command, policy, { platform, digests });
   // The server starts while we look at who started us.
+  // Heard from before the first process on: a signal's default would end us and leave the server behind.
+  const signals = new StopSignals();
   let early: Promise<LaunchedUpstream> | undefined = launch();
   // Whatever becomes of it is heard by the session; between here and there nobody listens.
   early.catch(() => {});
@@ -106,8 +128,8 @@ export async function guardStdio(options: GuardOptions): Promise<number> {
     limits: { ...DEFAULT_LIMITS, ...(options.maxLine === undefined ? {} : { peerLine: options.maxLine }) },
     notice: options.notice,
   });
-  for (const signal of STOP_SIGNALS) process.on(signal, () => session.stop("signal"));
   session.start();
+  signals.tell(() => session.stop("signal"));
 
   const { exit, error } = await session.ended;
   digests.close();

@@ -81,15 +81,7 @@ export class PeerMessages {
 
   #request(line: PeerLine, name: string, method: Method | undefined, id: RpcId): void {
     const state = this.#state;
-    if (state.asked.has(id) || this.#actions.isHeld(id)) {
-      return state.refuse(
-        id,
-        name,
-        "ERR_FRAME_MALFORMED",
-        "The id belongs to a request that is still pending",
-        "id-reused",
-      );
-    }
+    if (state.asked.has(id) || this.#actions.isHeld(id)) return this.#reusedId(id, name);
     if (state.asked.full) {
       return state.refuse(id, name, "ERR_TOO_MANY_PENDING", "Too many requests are pending");
     }
@@ -111,6 +103,14 @@ export class PeerMessages {
       default:
         return this.#forward(line, name, method, id, modern);
     }
+  }
+
+  /** Answered without the id: under it the peer would take the error for the answer to its first request. */
+  #reusedId(id: RpcId, method: string): void {
+    const subject = { direction: "fromPeer" as const, method, rpcId: idText(id) };
+    const refusal = this.#state.recordRefusal(subject, "ERR_FRAME_MALFORMED", "id-reused");
+    const sentence = withId("The id belongs to a request that is still pending", refusal);
+    this.#state.toPeer.send(errorLine("null", RPC_CODES.ERR_FRAME_MALFORMED, sentence));
   }
 
   #forward(
@@ -305,8 +305,7 @@ export class PeerMessages {
   #response(line: PeerLine): void {
     const state = this.#state;
     const id = this.#scanner.id(Slot.id);
-    // The tick of a peer's line is never older than the server's question: the peer could not know its id.
-    if (id === undefined || state.askedByServer.take(id, state.tick + 1) === undefined) {
+    if (id === undefined || !state.takeServerRequest(id)) {
       state.recordRefusal({ direction: "fromPeer", method: "(response)" }, "ERR_FRAME_MALFORMED", "unasked");
       return;
     }

@@ -47,6 +47,7 @@ export class SessionState {
   arrivedAt = 0;
   /** Requests of the chunk at hand: they go on once the chunk's records are written. */
   #unsent: Pending[] = [];
+  readonly #askedByOld = new Set<RpcId>();
 
   constructor(id: string, peer: ByteStream, judge: Judge, audit: AuditLog, limits: SessionLimits) {
     this.id = id;
@@ -145,6 +146,19 @@ export class SessionState {
       this.toPeer.send(errorLine(idText(request.id), code, sentence));
       this.recordResult(request, "upstream-gone", 0);
     }
+  }
+
+  /** The server is a new process: what the old one asked is answered to nobody. */
+  forgetServerRequests(): void {
+    for (const { id } of this.askedByServer.drain()) this.#askedByOld.add(id);
+  }
+
+  /** @returns Whether an answer of the peer's belongs to a question that the server may hear the answer of. */
+  takeServerRequest(id: RpcId): boolean {
+    // A new process may use the old one's ids; the peer answers in the order it was asked.
+    if (this.#askedByOld.delete(id)) return false;
+    // The tick of a peer's line is never older than the server's question: the peer could not know its id.
+    return this.askedByServer.take(id, this.tick + 1) !== undefined;
   }
 
   /** Records how a request ended, if a record is owed. */

@@ -153,6 +153,9 @@ export class Session {
       launched: (upstream) => this.#launched(upstream),
       launchFailed: (error) => this.#launchFailed(error),
       drained: () => this.#peer.valve.open("reader-slow"),
+      closed: () => {
+        if (this.#ending === undefined) this.stop("server-closed");
+      },
       exited: (exit) => this.#upstreamExited(exit),
     });
   }
@@ -194,6 +197,7 @@ export class Session {
     this.#listing.close();
     const again = replay === undefined ? undefined : "initialize";
     this.#state.answerAll(RPC_CODES.ERR_UPSTREAM_EXITED, "The server was started anew", again);
+    this.#state.forgetServerRequests();
     this.#commit();
     void this.#upstream.restart(replay);
   }

@@ -22,10 +22,14 @@ export interface UpstreamLinkEvents {
   /** It runs, and what waited for it is being sent. */
   launched(upstream: Upstream): void;
   launchFailed(error: GuardError): void;
-  /** It reads again. */
+  /** It reads again, or never will. */
   drained(): void;
+  /** It closed its input or output, and did not exit. */
+  closed(): void;
   exited(exit: UpstreamExit): void;
 }
+
+const EXIT_FOLLOWS_MS = 500;
 
 export class UpstreamLink {
   readonly #launch: () => Promise<Upstream>;
@@ -91,6 +95,17 @@ export class UpstreamLink {
     const events = this.#events;
     const current = (): boolean => this.#upstream === upstream;
     const splitter = splitLines(this.#limit, events);
+    // A process that exits closes its ends a moment before we hear of it. One that closes an end and lives on will
+    // never answer again: it is stopped, and whoever waits is told.
+    let exited = false;
+    void upstream.exited.then(() => {
+      exited = true;
+    });
+    const closed = (): void => {
+      setTimeout(() => {
+        if (!exited && current()) events.closed();
+      }, EXIT_FOLLOWS_MS);
+    };
     this.#valve = new Valve(upstream.output);
     upstream.output.start({
       data: (chunk) => {
@@ -100,12 +115,21 @@ export class UpstreamLink {
       },
       end: () => {
         if (current() && splitter.finish()) events.noise("half-a-line", 0);
+        closed();
       },
-      // Its end is told by `exited`; until then what cannot be read or written is lost with it.
-      error: () => {},
+      error: closed,
       drain: () => {},
     });
-    upstream.input.start({ data: () => {}, end: () => {}, error: () => {}, drain: () => events.drained() });
+    upstream.input.start({
+      data: () => {},
+      end: () => {},
+      error: () => {
+        // It reads no more: nobody may wait for it to.
+        events.drained();
+        closed();
+      },
+      drain: () => events.drained(),
+    });
   }
 
   #exited(upstream: Upstream, exit: UpstreamExit): void {

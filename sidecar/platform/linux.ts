@@ -34,8 +34,13 @@ export function openLinux(): Platform {
  * Non-dumpable: no ptrace, no `pidfd_getfd`, no /proc/<pid>/mem or /fd for other processes of our user (prctl(2)).
  * An exec undoes it, so children are as they always were.
  */
+const SIGUSR1 = 10;
+
 function hardenSelf(): void {
-  const { setDumpable, errno } = calls();
+  const { setDumpable, ignoreSignal, errno } = calls();
+  // Deno opens its inspector on this signal beside any listener of ours (from 2.9.2 on); what the kernel ignores it
+  // never sees. Node gives the signal to our listener, see wrappers/cli.ts.
+  if ("Deno" in globalThis) ignoreSignal(SIGUSR1);
   if (setDumpable(false) !== 0) {
     throw new GuardError("ERR_PLATFORM_UNSUPPORTED", `Cannot make the guard non-dumpable: ${errno()}`);
   }

@@ -6,7 +6,7 @@ import type { Spawned } from "./spawn.ts";
 import { type ForwardedStderr, forwardStderr } from "./stderr.ts";
 import { StopLadder } from "./stop.ts";
 import type { MeasuredCommand, StopCause, UpstreamExit } from "./upstream.ts";
-import { startWatchdog, type Watchdog } from "./watchdog.ts";
+import type { Watchdog } from "./watchdog.ts";
 
 /** How long the last words of a process that exited are waited for: a descendant may hold its stdout for ever. */
 const LAST_WORDS_MS = 1000;
@@ -42,7 +42,7 @@ export class Child implements LaunchedUpstream {
     });
     this.pid = spawned.pid;
     this.#group = new ProcessGroup(spawned.pid);
-    this.#watchdog = startWatchdog(spawned.pid, platform);
+    this.#watchdog = spawned.watchdog;
     this.watched = this.#watchdog !== undefined;
     this.input = this.#input = new ChildInput(platform, spawned.input);
     this.output = this.#output = new ChildOutput(platform.openStream(spawned.output, "read"));

@@ -73,6 +73,7 @@ function adopt(
   } catch (error) {
     // Out of descriptors, most likely. Its streams may be half made, so their numbers are left alone.
     new ProcessGroup(spawned.pid).signal("SIGKILL");
+    void spawned.watchdog?.dismiss();
     throw error;
   }
 }
@@ -150,4 +151,5 @@ async function abandon({ spawned, platform }: Start): Promise<void> {
     if (fd !== undefined) platform.closeDescriptor(fd);
   }
   await exited;
+  await spawned.watchdog?.dismiss();
 }

@@ -7,6 +7,7 @@ import { statSync } from "node:fs";
 import type { Platform } from "../platform/platform.ts";
 import type { CommandImages } from "./command/images.ts";
 import { cannotStart, inFolder } from "./command/resolve.ts";
+import { startWatchdog, type Watchdog } from "./watchdog.ts";
 
 export interface SpawnOptions {
   /** The command's own words; the file that runs is `images`'. */
@@ -26,6 +27,8 @@ export interface SpawnOptions {
 /** The child and our ends of its descriptors. */
 export interface Spawned {
   readonly process: ChildProcess;
+  /** Set before anything else is done: the guard may be killed at any moment. Undefined where there is no /bin/sh. */
+  readonly watchdog: Watchdog | undefined;
   readonly pid: number;
   readonly input: number;
   readonly output: number;
@@ -54,7 +57,8 @@ export async function spawnChild(
   try {
     const child = start(images, options, ends.theirs);
     if (child.pid === undefined) throw await failureOf(child);
-    return { process: child, pid: child.pid, ...ends.ours };
+    const watchdog = startWatchdog(child.pid, platform);
+    return { process: child, pid: child.pid, watchdog, ...ends.ours };
   } catch (error) {
     for (const fd of Object.values(ends.ours)) if (fd !== undefined) platform.closeDescriptor(fd);
     throw cannotStart(name, error instanceof Error ? error.message : String(error), error);

@@ -21,7 +21,8 @@ export interface Upstream {
 }
 
 /** Who ended it; recorded once, the first cause wins. */
-export type StopCause = "peer-gone" | "signal" | "respawn" | "refused" | "internal";
+/** `server-closed`: it closed its input or output and lived on. */
+export type StopCause = "peer-gone" | "signal" | "respawn" | "refused" | "internal" | "server-closed";
 
 export interface UpstreamExit {
   readonly code: number | undefined;

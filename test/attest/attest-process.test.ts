@@ -1,6 +1,7 @@
 import { spawnSync } from "node:child_process";
 import { copyFileSync, readFileSync, readlinkSync, realpathSync, renameSync, rmSync } from "node:fs";
 import { basename, join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { attestProcess } from "../../sidecar/attest/attest-process.ts";
@@ -154,6 +155,8 @@ test("the process of another user is nothing but its account", () => {
     return skipped("other user: needs root and setpriv");
   }
   const as = (uid: number) => ["setpriv", `--reuid=${uid}`, `--regid=${uid}`, "--clear-groups"];
+  const reader = [...as(54322), "test", "-r", fileURLToPath(import.meta.url)];
+  if (!canRun(reader, "another user that can read this checkout")) return;
   return withFolder(async (folder) => {
     await withProgram([...as(54321), SLEEP, "60"], async ({ pid }) => {
       await runs(pid, SLEEP);

@@ -54,6 +54,14 @@ export const command: Command = {
     if (server === undefined && values.policy === undefined) {
       throw new UsageError("'mcp-guard run' needs a server: 'mcp-guard run -- <server command>'");
     }
+    for (const [option, value] of Object.entries(values)) {
+      if (value === "") throw new UsageError(`--${option} is empty`);
+    }
+    for (const variable of values["pass-env"] ?? []) {
+      if (!/^[A-Za-z_][A-Za-z0-9_]*$/.test(variable)) {
+        throw new UsageError(`--pass-env takes the name of a variable, not '${variable}'`);
+      }
+    }
     const code = await guardStdio({
       command: server,
       policyFile: values.policy,

@@ -209,7 +209,11 @@ class Verification {
         this.#findings.add("gone", message, { chain, seq: last });
       }
     }
-    if (elsewhere > 0) this.#note(`the anchor also knows ${elsewhere} chains of other files (rotated logs)`);
+    if (elsewhere > 0 && this.#records === 0) {
+      this.#findings.add("gone", `the file is empty, and the anchor knows ${elsewhere} chains`, {});
+    } else if (elsewhere > 0) {
+      this.#note(`the anchor knows ${elsewhere} chains that are not in this file: rotated away, or removed`);
+    }
     if (this.#heads.unreadable > 0) {
       this.#note(`${this.#heads.unreadable} lines of the anchor are no heads`);
     }

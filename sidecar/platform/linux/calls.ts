@@ -38,6 +38,8 @@ export interface Calls {
   /** @returns Whether the descriptor is readable now; undefined on error. */
   readable(fd: number): boolean | undefined;
   setDumpable(dumpable: boolean): number;
+  /** From here on the kernel drops this signal. */
+  ignoreSignal(signal: number): void;
   /** @returns The count an ioctl of this kind gives; undefined on error. */
   count(fd: number, request: number): number | undefined;
 }
@@ -88,6 +90,10 @@ function bind(): Calls {
       return ready < 0 ? undefined : ready > 0;
     },
     setDumpable: (dumpable) => prctl(PR_SET_DUMPABLE, dumpable ? 1 : 0, 0, 0, 0),
+    ignoreSignal(signal) {
+      // Bound here: only Deno needs it. SIG_IGN is 1 (signal(2)).
+      func("void *signal(int number, intptr_t handler)")(signal, 1);
+    },
     count(fd, request) {
       return ioctl(fd, request, integers) === 0 ? integers[0]! : undefined;
     },
