@@ -3,7 +3,7 @@
  * default is to allow: what a lax server makes of another spelling is nothing we could judge.
  */
 import type { Policy, ToolDefinition } from "../../policy/mod.ts";
-import { foldKey } from "../protocol/keys.ts";
+import { foldKey } from "../../policy/match/fold.ts";
 
 /** A list that named no such tool is asked for again at most this often: servers add tools without saying so. */
 const REFRESH_MS = 2000;

@@ -5,6 +5,7 @@
  * matched keys without regard to case or cut them at a NUL (CVE-2026-27896, GHSA-q382-vc8q-7jhj). Hence no other key
  * of the same object may fold to one of these.
  */
+import { foldKey } from "../../policy/match/fold.ts";
 
 /** Kinds of object in which keys are ours to watch. `free` is any other object. */
 export const Place = {
@@ -157,8 +158,6 @@ export const HASH_START = 0x811c9dc5 | 0;
 export const HASH_PRIME = 0x01000193;
 export const CASE_BIT = 0x20;
 
-const ASCII = /^[\x01-\x7f]*$/;
-
 /** The same hash of a key as text; with `CASE_BIT`, of one that was folded. */
 export function hashText(text: string, caseBit: 0 | typeof CASE_BIT): number {
   let hash = HASH_START;
@@ -246,16 +245,4 @@ const FOLDED: readonly ReadonlySet<string>[] = Array.from(
 /** Whether a key, folded, is what a watched one folds to. */
 export function foldsToWatched(place: Place, folded: string): boolean {
   return FOLDED[place]?.has(folded) === true;
-}
-
-/**
- * What the laxest parsers we know make of a key: cut at a NUL (CVE-2026-27896); case removed as Unicode's simple folding
- * does it (Go: `ſ` is `s`, the Kelvin sign is `k`) and as Java does it (`İ` and `ı` are `i`); composed (Swift's strings
- * are equal when their canonical forms are).
- */
-export function foldKey(key: string): string {
-  if (ASCII.test(key)) return key.toLowerCase();
-  const nul = key.indexOf("\0");
-  const text = (nul < 0 ? key : key.slice(0, nul)).replaceAll("\u0130", "i");
-  return text.normalize("NFC").toUpperCase().toLowerCase().normalize("NFC");
 }

@@ -6,7 +6,8 @@
  * text of them; nothing of a line is kept after `reset`.
  */
 import { Buffer } from "node:buffer";
-import { foldKey, sameLetter } from "../protocol/keys.ts";
+import { foldKey } from "../../policy/match/fold.ts";
+import { sameLetter } from "../protocol/keys.ts";
 import { decodeString } from "./json-lexer.ts";
 
 export type Clash = "duplicate-key" | "folded-key";

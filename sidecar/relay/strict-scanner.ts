@@ -10,9 +10,9 @@
  * nothing of a line but the buffer that it came in.
  */
 import { type Buffer, isUtf8 } from "node:buffer";
+import { foldKey } from "../../policy/match/fold.ts";
 import {
   CASE_BIT,
-  foldKey,
   foldsToWatched,
   hashText,
   LOOK_ALIKE,

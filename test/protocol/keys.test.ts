@@ -2,9 +2,9 @@ import { Buffer } from "node:buffer";
 import fc from "fast-check";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
+import { foldKey } from "../../policy/match/fold.ts";
 import {
   CASE_BIT,
-  foldKey,
   foldsToWatched,
   HASH_PRIME,
   HASH_START,
