@@ -25,7 +25,7 @@ const split = await build({
   // The same library as ES modules, of which only the parser is taken.
   alias: { yaml: join(root, "node_modules/yaml/browser/dist/index.js") },
   define: { __MCP_GUARD_VERSION__: JSON.stringify(version) },
-  legalComments: "linked",
+  legalComments: "none",
   chunkNames: "chunks/[name]-[hash]",
   absWorkingDir: root,
   write: false,
@@ -34,8 +34,7 @@ const split = await build({
 await rm(dist, { recursive: true, force: true });
 await mkdir(join(dist, "chunks"), { recursive: true });
 await writeFile(join(dist, "package.json"), `${JSON.stringify({ type: "commonjs" })}\n`);
-await Promise.all(split.outputFiles.map(async ({ path, contents, text }) => {
-  if (!path.endsWith(".js")) return await writeFile(path, contents);
+await Promise.all(split.outputFiles.map(async ({ path, text }) => {
   await build({
     stdin: { contents: text, resolveDir: dirname(path), loader: "js" },
     outfile: path,
@@ -50,4 +49,12 @@ await Promise.all(split.outputFiles.map(async ({ path, contents, text }) => {
     legalComments: "none",
   });
 }));
+// What is bundled comes with its licence.
+const licences = await Promise.all(
+  ["yaml", "re2js"].map(async (name) => {
+    const licence = await readFile(join(root, "node_modules", name, "LICENSE"), "utf8");
+    return `${name}\n\n${licence.trim()}\n`;
+  }),
+);
+await writeFile(join(dist, "THIRD-PARTY-LICENSES.txt"), licences.join("\n---\n\n"));
 await chmod(join(dist, "mcp-guard.js"), 0o755);
