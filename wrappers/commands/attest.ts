@@ -45,7 +45,7 @@ Exit codes
   2  wrong usage
 `;
 
-export const command: Command = { summary: "Show who started us, and what proves it", help, run };
+export const command: Command = { summary: "show who started us, and what proves it", help, run };
 
 async function run(args: readonly string[], terminal: Terminal): Promise<number> {
   const { values } = parseArguments(

@@ -28,7 +28,7 @@ Exit codes
   2  wrong usage
 `;
 
-export const command: Command = { summary: "Show what this kernel, runtime and account offer", help, run };
+export const command: Command = { summary: "show what this kernel, runtime and account offer", help, run };
 
 async function run(args: readonly string[], terminal: Terminal): Promise<number> {
   const { values } = parseArguments("mcp-guard doctor", args, { json: { type: "boolean" } }, {

@@ -49,7 +49,7 @@ Exit codes
   2  wrong usage
 `;
 
-export const command: Command = { summary: "Check a policy, explain its decisions", help, run };
+export const command: Command = { summary: "check a policy, explain its decisions", help, run };
 
 const SUBCOMMANDS: ReadonlyMap<string, (args: readonly string[], terminal: Terminal) => Promise<number>> =
   new Map([
