@@ -1,4 +1,16 @@
 /** The policy language: text in, decisions out. Pure: no I/O, no clock, no runtime. See README.md. */
+export type {
+  Admission,
+  AdmissionWorld,
+  ClientEvidence,
+  Clients,
+  ExecutableFacts,
+  ProcessFacts,
+  RuntimeKind,
+  ScriptFacts,
+  TrustedDigest,
+  WantedFact,
+} from "./clients.ts";
 export type { Decision, DecisionReason, PolicyRequest, ServerFeature } from "./decision.ts";
 export { InexactNumber } from "./decision.ts";
 export type {

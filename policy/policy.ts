@@ -1,6 +1,7 @@
 /**
  * The policy as the rest of mcp-guard uses it: loaded, checked and compiled. See README.md for the language.
  */
+import type { Clients } from "./clients.ts";
 import type { Decision, PolicyRequest } from "./decision.ts";
 
 /** One finding in a policy file, positioned so that an editor can jump to it. Lines and columns count from 1. */
@@ -50,6 +51,8 @@ export interface Policy {
   readonly server: ServerSection;
   /** Where and how safely to keep the log. */
   readonly audit: AuditSection;
+  /** Who may connect. Undefined: processes of the guard's own uid, and nobody else. */
+  readonly clients: Clients | undefined;
 
   /**
    * Judges one request: what denies counts on doubt and beats all that allows, what allows counts only for certain.

@@ -31,6 +31,7 @@ export function openPolicy(parts: PolicyParts): Policy {
     expires: parts.expires,
     server: parts.server,
     audit: parts.audit,
+    clients: undefined,
     decide,
     readsArguments: tools.readsArguments,
     argumentNames: tools.argumentNames,

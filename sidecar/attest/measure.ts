@@ -40,6 +40,9 @@ export interface MeasuredProcess {
   close(): void;
 }
 
+const NOT_GATHERED = absent("not-gathered");
+const PENDING = absent("pending");
+
 /** Takes ownership of the handle. Cheap: no file is read through. */
 export function measureProcess(handle: ProcessHandle, options: MeasureOptions): MeasuredProcess {
   const account = readAccount(handle, options);
@@ -50,9 +53,16 @@ export function measureProcess(handle: ProcessHandle, options: MeasureOptions): 
     pidfdInode: handle.inode === undefined ? absent("no-pidfs") : known(handle.inode, "kernel"),
     uid: account.uid,
     gid: account.gid,
+    groups: NOT_GATHERED,
+    label: NOT_GATHERED,
+    namespaces: { pid: NOT_GATHERED, mnt: NOT_GATHERED },
     executable: typeof image === "string"
-      ? { path: absent(image), sha256: absent(image) }
-      : { path: image.path, sha256: absent("pending") },
+      ? { path: absent(image), sha256: absent(image), immutable: absent(image), runtime: absent(image) }
+      : { path: image.path, sha256: PENDING, immutable: NOT_GATHERED, runtime: PENDING },
+    script: { path: NOT_GATHERED, sha256: NOT_GATHERED },
+    argv: NOT_GATHERED,
+    loaders: NOT_GATHERED,
+    mappings: NOT_GATHERED,
   };
   return new Measured(handle, evidence, typeof image === "string" ? undefined : image, options.grade);
 }
@@ -120,7 +130,7 @@ class Measured implements MeasuredProcess {
   async complete(digests: Digests): Promise<ProcessEvidence> {
     if (this.#image === undefined) return this.evidence;
     const sha256 = await this.#digest(this.#image, digests);
-    return { ...this.evidence, executable: { path: this.evidence.executable.path, sha256 } };
+    return { ...this.evidence, executable: { ...this.evidence.executable, sha256 } };
   }
 
   async #digest(image: Image, digests: Digests): Promise<Fact<string>> {

@@ -21,6 +21,10 @@ export const ERROR_CODES = [
   "ERR_PEER_GONE",
   /** The peer is known, and not admitted. */
   "ERR_PEER_REFUSED",
+  /** It was sent before the peer was measured, so it may be somebody else's: to be sent again. */
+  "ERR_PEER_UNPROVEN",
+  /** Bytes came from another process than the one that was admitted. */
+  "ERR_SENDER_OTHER",
   /** A fact about a process could not be measured. */
   "ERR_ATTESTATION_FAILED",
   /** A socket, its folder or its path can be changed by somebody else. */

@@ -4,49 +4,19 @@
  * Every fact carries the grade of how it was learned, and a fact that could not be had is absent with its reason.
  * Absent is never a default: whatever needs the fact does not match.
  */
+import type { ExecutableFacts, ProcessFacts } from "../../policy/clients.ts";
+import type { Absent, Fact } from "../../policy/fact.ts";
 
-/**
- * How far a fact can be relied upon, best first.
- *
- * - `kernel`: set and pinned by the kernel; the peer cannot choose it
- * - `immutable`: measured, and the file and every folder above it are root's and writable by nobody else
- * - `measured`: read from a live process, bracketed by its pidfd, which is proven to be the one that speaks
- * - `lineage`: measured of an ancestor, true now; or of the peer without proof that it is the one that speaks
- * - `heuristic`: readable, but the peer itself can write it
- * - `claimed`: the peer says so
- */
-export const GRADES = ["kernel", "immutable", "measured", "lineage", "heuristic", "claimed"] as const;
-/** One of {@linkcode GRADES}. */
-export type Grade = (typeof GRADES)[number];
-
-/** A fact with how far it can be relied upon. */
-export interface Known<T> {
-  readonly value: T;
-  readonly grade: Grade;
-}
-
-/** A fact that could not be had; `absent` is a short code such as `exe-unreadable:EACCES`. */
-export interface Absent {
-  readonly absent: string;
-}
-
-/** A measured value or the reason why there is none: whoever reads it must look at both. */
-export type Fact<T> = Known<T> | Absent;
-
-/** Makes a fact; the grade has no default, so that nobody forgets to think of it. */
-export function known<T>(value: T, grade: Grade): Known<T> {
-  return { value, grade };
-}
-
-/** Makes the fact that could not be had, from a short code. */
-export function absent(reason: string): Absent {
-  return { absent: reason };
-}
-
-/** Whether there is a value. How far it may be relied upon is still its grade's to say. */
-export function isKnown<T>(fact: Fact<T>): fact is Known<T> {
-  return "value" in fact;
-}
+export {
+  type Absent,
+  absent,
+  type Fact,
+  type Grade,
+  GRADES,
+  isKnown,
+  type Known,
+  known,
+} from "../../policy/fact.ts";
 
 /** A process as the kernel pinned it: these do not change with what it does later. */
 export interface Credentials {
@@ -56,16 +26,14 @@ export interface Credentials {
   readonly gid: number;
 }
 
-/** The image a process runs: which file, and what is in it. */
-export interface ExecutableEvidence {
-  /** Where the kernel says the image was loaded from; absent when deleted, a memfd, or seen from another root. */
-  readonly path: Fact<string>;
-  /** Lower-case hex sha256 of the bytes of the running image's inode. */
-  readonly sha256: Fact<string>;
-}
+/** The image a process runs: which file, what is in it, and what kind of program that is. */
+export type ExecutableEvidence = ExecutableFacts;
+
+/** A program's file: which one, and what is in it. */
+export type FileEvidence = Pick<ExecutableFacts, "path" | "sha256">;
 
 /** What was measured about one process, the peer or an ancestor of it. */
-export interface ProcessEvidence {
+export interface ProcessEvidence extends ProcessFacts {
   /** For people and the audit log. Numbers are given out again; see `pidfdInode`. */
   readonly pid: number;
   /** Inode of its pidfd: unique for this boot, the one name of a process that is never given to another. */
@@ -74,8 +42,13 @@ export interface ProcessEvidence {
   readonly uid: Fact<number>;
   /** Its effective group, or the one that the kernel pinned. */
   readonly gid: Fact<number>;
-  /** What it runs. */
-  readonly executable: ExecutableEvidence;
+  /** Security label of the kernel's LSM (SELinux, AppArmor), where there is one. */
+  readonly label: Fact<string>;
+  /** Whether it lives in our own pid and mount namespaces. */
+  readonly namespaces: {
+    readonly pid: Fact<"same" | "other">;
+    readonly mnt: Fact<"same" | "other">;
+  };
 }
 
 /** Why the walk towards pid 1 stopped where it did. */

@@ -6,7 +6,7 @@
 import { absent, type Credentials, type Fact } from "../model/evidence.ts";
 import { describeDescriptor } from "./descriptor.ts";
 import type { Platform } from "./platform.ts";
-import { openDescriptorStream } from "./stream.ts";
+import { openDescriptorStream, withoutSenders } from "./stream.ts";
 import { openUnsupported } from "./unsupported.ts";
 
 export function openDarwin(): Platform {
@@ -19,6 +19,8 @@ export function openDarwin(): Platform {
     openProcess: () => undefined,
     openStream: (fd, direction) =>
       openDescriptorStream(fd, describeDescriptor(fd, "/dev/fd").kind, direction),
+    openPeerStream: (fd, direction) =>
+      withoutSenders(openDescriptorStream(fd, describeDescriptor(fd, "/dev/fd").kind, direction)),
     unreadBytes: () => undefined,
   };
 }

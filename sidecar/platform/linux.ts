@@ -8,7 +8,7 @@ import { describeDescriptor } from "./descriptor.ts";
 import { calls, FIONREAD, SIOCOUTQ, SO_PEERCRED, SO_PEERPIDFD } from "./linux/calls.ts";
 import { holdProcess } from "./linux/process-handle.ts";
 import type { ByteStream, Platform, ProcessHandle, StreamDirection } from "./platform.ts";
-import { openDescriptorStream } from "./stream.ts";
+import { openDescriptorStream, withoutSenders } from "./stream.ts";
 
 /** What the kernel reports for a uid or gid that has no number in our user namespace (`/proc/sys/kernel/overflowuid`). */
 const OVERFLOW_ID = 65534;
@@ -19,9 +19,12 @@ export function openLinux(): Platform {
     hardenSelf,
     describe: (fd) => describeDescriptor(fd, "/proc/self/fd"),
     peerCredentials,
+    peerGroups: () => absent("not-gathered"),
+    peerLabel: () => absent("not-gathered"),
     peerProcess,
     openProcess,
     openStream,
+    openPeerStream: (fd, direction) => withoutSenders(openStream(fd, direction)),
     socketPair,
     pipe,
     reopenForWriting,

@@ -16,16 +16,25 @@ export interface Platform {
   describe(fd: number): Descriptor;
   /** Who made the other end of a Unix socket or socketpair, as the kernel pinned it. Absent for anything else. */
   peerCredentials(fd: number): Fact<Credentials>;
+  /** Its supplementary groups, pinned with the credentials (SO_PEERGROUPS). */
+  peerGroups(fd: number): Fact<readonly number[]>;
+  /** Its security label, pinned likewise (SO_PEERSEC). */
+  peerLabel(fd: number): Fact<string>;
   /** A handle on exactly the process that `peerCredentials` names (SO_PEERPIDFD), which cannot be raced. */
   peerProcess(fd: number): ProcessHandle | undefined;
   /** A handle on whatever process has this pid now. Callers must prove by other means that it is the one they mean. */
   openProcess(pid: number): ProcessHandle | undefined;
 
   /**
-   * Bytes with their sender. Takes ownership of the descriptor.
+   * Bytes, whoever sent them: `sender` is always undefined. Takes ownership of the descriptor.
    * A bidirectional descriptor may be opened once for both directions.
    */
   openStream(fd: number, direction: StreamDirection): ByteStream;
+  /**
+   * Bytes with their sender: on a Unix socket each read is a recvmsg(2) with SCM_CREDENTIALS. Takes ownership of the
+   * descriptor. Senders are asked for from this call on; nothing is read before `start`.
+   */
+  openPeerStream(fd: number, direction: StreamDirection): PeerStream;
   /** Two connected Unix stream sockets, close-on-exec. Unlike a pipe they cannot be reopened through /proc. */
   socketPair(): readonly [number, number];
   /** A pipe, close-on-exec: the end to read, the end to write. Any process of the user can open either by /proc. */
@@ -61,10 +70,14 @@ export interface ProcessHandle {
   close(): void;
 }
 
-/** Who sent some bytes. `undefined` where the kernel does not say (pipes) or it was not asked. */
+/**
+ * Who sent some bytes. `undefined` where the kernel does not say: pipes, files. On a Unix socket it always says; pid 0
+ * is a sender that it cannot name: one outside of our pid namespace, or who sent before we asked for senders.
+ */
 export type Sender = Credentials | undefined;
 
 export interface StreamEvents {
+  /** One read: bytes of one sender. The next read may reuse nothing of `chunk`: it is the receiver's to keep. */
   data(chunk: Buffer, sender: Sender): void;
   /** The other end will send no more. */
   end(): void;
@@ -87,4 +100,15 @@ export interface ByteStream {
   end(): void;
   /** Closes at once, both ways. */
   destroy(): void;
+}
+
+/** A stream that tells who sent each read. */
+export interface PeerStream extends ByteStream {
+  /** Whether the kernel names the sender of each read: true for Unix sockets only. */
+  readonly namesSenders: boolean;
+  /**
+   * Bytes that were sent to us and not delivered to `data` yet: as many of the next bytes were sent before this call.
+   * Undefined where the kernel cannot tell.
+   */
+  waiting(): number | undefined;
 }

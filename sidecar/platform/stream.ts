@@ -8,7 +8,7 @@
 import { createReadStream, createWriteStream } from "node:fs";
 import { Socket } from "node:net";
 import type { Duplex, Readable, Writable } from "node:stream";
-import type { ByteStream, Descriptor, StreamDirection, StreamEvents } from "./platform.ts";
+import type { ByteStream, Descriptor, PeerStream, StreamDirection, StreamEvents } from "./platform.ts";
 
 interface Ends {
   readonly readable: Readable | undefined;
@@ -36,6 +36,11 @@ export function openDescriptorStream(
     readable: reads ? createReadStream("", { fd, autoClose: true }) : undefined,
     writable: writes ? createWriteStream("", { fd, autoClose: true }) : undefined,
   });
+}
+
+/** A stream of which nobody says who sends: what reads by recvmsg takes its place for Unix sockets. */
+export function withoutSenders(stream: ByteStream): PeerStream {
+  return Object.assign(stream, { namesSenders: false, waiting: () => undefined });
 }
 
 /**

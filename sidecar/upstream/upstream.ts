@@ -1,5 +1,5 @@
 /** The MCP server behind us, as the rest of mcp-guard sees it: one child process of our own. */
-import type { ExecutableEvidence } from "../model/evidence.ts";
+import type { FileEvidence } from "../model/evidence.ts";
 import type { ByteStream } from "../platform/platform.ts";
 
 export interface Upstream {
@@ -34,7 +34,7 @@ export interface UpstreamExit {
 export interface MeasuredCommand {
   /** Absolute path that the command resolved to. */
   readonly path: string;
-  readonly executable: ExecutableEvidence;
+  readonly executable: FileEvidence;
   /** The interpreter, where the command is a script that names one. */
-  readonly interpreter: ExecutableEvidence | undefined;
+  readonly interpreter: FileEvidence | undefined;
 }

@@ -161,7 +161,8 @@ test("identityText() of a peer nobody could measure says so, and names no pid", 
 
 test("identityText() of the longest lineage fits in a line with the largest event", () => {
   const path = known("/\u0001".repeat(2000), "lineage" as const);
-  const one = { ...identity.evidence.lineage.ancestors[0]!, executable: { path, sha256: path } };
+  const [first] = identity.evidence.lineage.ancestors;
+  const one = { ...first!, executable: { ...first!.executable, path, sha256: path } };
   const lineage = { ancestors: Array.from({ length: 40 }, () => one), end: "depth" as const };
   const long = "\u0001".repeat(10_000);
   const who = identityText({ ...identity, evidence: { ...identity.evidence, lineage } });

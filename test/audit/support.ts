@@ -37,13 +37,27 @@ export function decision(more: Partial<DecisionEvent> = {}): DecisionEvent {
   };
 }
 
+const notGathered = absent("not-gathered");
+
 function evidenceOf(pid: number): ProcessEvidence {
   return {
+    groups: notGathered,
+    label: notGathered,
+    namespaces: { pid: notGathered, mnt: notGathered },
+    script: { path: notGathered, sha256: notGathered },
+    argv: notGathered,
+    loaders: notGathered,
+    mappings: notGathered,
     pid,
     pidfdInode: known("4242", "kernel"),
     uid: known(1000, "kernel"),
     gid: known(1000, "kernel"),
-    executable: { path: known("/usr/bin/agent", "immutable"), sha256: known("5e".repeat(32), "immutable") },
+    executable: {
+      path: known("/usr/bin/agent", "immutable"),
+      sha256: known("5e".repeat(32), "immutable"),
+      immutable: known(true, "immutable"),
+      runtime: known("native", "immutable"),
+    },
   };
 }
 
@@ -56,7 +70,12 @@ export const identity: SessionIdentity = {
     lineage: {
       ancestors: [evidenceOf(99), {
         ...evidenceOf(98),
-        executable: { path: known("/usr/bin/sh", "lineage"), sha256: absent("exe-unreadable:EACCES") },
+        executable: {
+          path: known("/usr/bin/sh", "lineage"),
+          sha256: absent("exe-unreadable:EACCES"),
+          immutable: absent("exe-unreadable:EACCES"),
+          runtime: absent("exe-unreadable:EACCES"),
+        },
       }],
       end: "other-uid",
     },

@@ -2,7 +2,7 @@
  * What is in the files of a command: as evidence for the audit log, and as a gate where the policy names digests.
  */
 import { GuardError } from "../../model/errors.ts";
-import { absent, type ExecutableEvidence, type Fact, type Grade, known } from "../../model/evidence.ts";
+import { absent, type Fact, type FileEvidence, type Grade, known } from "../../model/evidence.ts";
 import type { Digests } from "../../platform/digests.ts";
 import type { MeasuredCommand } from "../upstream.ts";
 import type { CommandImages } from "./images.ts";
@@ -106,7 +106,7 @@ async function describeFile(
   file: OpenedFile,
   isRunning: (file: OpenedFile) => boolean,
   digests: Digests,
-): Promise<ExecutableEvidence> {
+): Promise<FileEvidence> {
   const path = file.realPath();
   const running = isRunning(file);
   const sha256 = await digestFact(file, running, digests);
