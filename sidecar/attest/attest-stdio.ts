@@ -2,7 +2,7 @@
  * Who started us: attestation of our own standard input and output.
  *
  * A socket names who made it (node and bun give their children socketpairs); a pipe, a terminal or a file names
- * nobody, and then all there is is our parent.
+ * nobody, and then all there is is our ancestors.
  */
 import {
   type Absent,
@@ -17,7 +17,9 @@ import type { Descriptor, Platform, ProcessHandle } from "../platform/platform.t
 import type { Attestation } from "./attest.ts";
 import { attestationOf, type Found } from "./attestation.ts";
 import { INIT, type MeasuredLineage, openParent, walkLineage } from "./lineage.ts";
-import { type MeasuredProcess, measureProcess } from "./measure.ts";
+import { measureProcess } from "./measure.ts";
+import { writesInto } from "./pipe-writer.ts";
+import { holdSocketPeer, sameAccount, sameProcess } from "./socket-peer.ts";
 
 /** Which descriptors to look at, and who hashes. */
 export interface StdioOptions {
@@ -25,6 +27,11 @@ export interface StdioOptions {
   readonly inputFd: number;
   /** Where it is a socket too, its peer must be the same process. */
   readonly outputFd: number;
+  /**
+   * Whether each read's sender will be held to the process that is measured, and nothing that it sent before taken for
+   * its word: then what is measured of a socket's peer has the grade `measured`, else `lineage`.
+   */
+  readonly senders: boolean;
   /** Stays the caller's. */
   readonly digests: Digests;
 }
@@ -32,42 +39,41 @@ export interface StdioOptions {
 /**
  * Attests whoever is at the other end of our standard input.
  *
- * Guarantees: the uid, gid and pid of a socket's peer are the kernel's; the process that was measured is that very
- * one and an ancestor of ours. Does not: prove that it is the one that writes, so what is measured has the grade
- * `lineage`, and `heuristic` where anybody may be at the other end (terminal, file).
+ * Guarantees: the uid, gid and pid of a socket's peer are the kernel's; the process that was measured is that very one
+ * and an ancestor of ours; of a pipe it is the nearest ancestor that holds the end that is written to. Does not: prove
+ * by itself who writes. Where anybody may (a terminal, a file, a pipe that no ancestor writes into) what is measured of
+ * our parent is `heuristic`, and only its account counts.
  *
- * It reads no file through, and takes about a millisecond; digests follow in `complete`.
+ * It reads no file through, and takes about a millisecond; the rest follows in `gather`.
  *
  * @throws {GuardError} `ERR_PLATFORM_UNSUPPORTED` where the platform cannot even describe a descriptor.
  */
 export function attestStdio(platform: Platform, options: StdioOptions): Attestation {
   const input = platform.describe(options.inputFd);
-  const found = input.kind === "socket"
-    ? attestSocket(platform, options)
-    : attestParent(platform, input.kind);
+  const found = input.kind === "socket" ? attestSocket(platform, options) : attestAncestor(platform, input);
   return attestationOf(found, options.digests);
 }
 
-const NO_LINEAGE: MeasuredLineage = { ancestors: [], end: "unreadable" };
+const NO_LINEAGE = (): MeasuredLineage => ({ ancestors: [], end: "unreadable" });
 const MAX_STEPS = 16;
 
 function attestSocket(platform: Platform, options: StdioOptions): Found {
-  const { credentials, handle } = openSocketPeer(platform, options);
+  const { credentials, handle } = holdStdioPeer(platform, options);
   const nobody = (reason: Absent): Found => {
     if (!("absent" in handle)) handle.close();
-    return { transport: "stdio-socket", credentials, process: reason, lineage: NO_LINEAGE };
+    return { transport: "stdio-socket", credentials, process: reason, walk: NO_LINEAGE };
   };
   if ("absent" in handle) return nobody(handle);
   if ("absent" in credentials) return nobody(credentials);
   // A process can make a socketpair, keep the other end in a helper, and exec a trusted program that starts us under
   // the helper's pair: then who made it is not who started us.
-  if (!isAncestor(platform, handle)) return nobody(absent("peer-is-no-ancestor"));
-  const process = measureProcess(handle, {
-    grade: "lineage",
-    accountGrade: "kernel",
-    credentials: credentials.value,
-  });
-  return found(platform, "stdio-socket", credentials, process, credentials.value.uid, "lineage");
+  const ancestor = findAncestor(platform, (candidate) => sameProcess(candidate, handle), "init too");
+  if (typeof ancestor === "string") return nobody(absent("peer-is-no-ancestor"));
+  ancestor.close();
+  const grade = options.senders ? "measured" : "lineage";
+  const process = measureProcess(handle, { grade, accountGrade: "kernel", credentials: credentials.value });
+  const walk = () => walkLineage(platform, handle, credentials.value.uid, "lineage");
+  return { transport: "stdio-socket", credentials, process, walk };
 }
 
 interface SocketPeer {
@@ -76,13 +82,14 @@ interface SocketPeer {
 }
 
 /** Both directions must have been made by one process, or neither says anything. */
-function openSocketPeer(platform: Platform, { inputFd, outputFd }: StdioOptions): SocketPeer {
+function holdStdioPeer(platform: Platform, { inputFd, outputFd }: StdioOptions): SocketPeer {
   const credentials = platform.peerCredentials(inputFd);
   if ("absent" in credentials) return { credentials, handle: credentials };
-  const handle = openPeer(platform, inputFd, credentials.value.pid);
+  const handle = holdSocketPeer(platform, inputFd, credentials.value.pid);
   if (platform.describe(outputFd).kind !== "socket" || "absent" in handle) return { credentials, handle };
-  const other = openPeer(platform, outputFd, handle.pid);
-  const same = !("absent" in other) && sameProcess(handle, other) && sameAccount(platform, inputFd, outputFd);
+  const other = holdSocketPeer(platform, outputFd, handle.pid);
+  const same = !("absent" in other) && sameProcess(handle, other) &&
+    sameAccount(credentials, platform.peerCredentials(outputFd));
   if (!("absent" in other)) other.close();
   if (same) return { credentials, handle };
   handle.close();
@@ -90,83 +97,61 @@ function openSocketPeer(platform: Platform, { inputFd, outputFd }: StdioOptions)
   return { credentials: differ, handle: differ };
 }
 
-function openPeer(platform: Platform, fd: number, pid: number): ProcessHandle | Absent {
-  const handle = platform.peerProcess(fd) ??
-    // Before Linux 6.5 the kernel gives no pidfd of a peer. By number it is who has the number now: enough for
-    // `lineage`, since it must be an ancestor of ours that has not ended.
-    (knowsPeerPidfd(platform) ? undefined : platform.openProcess(pid));
-  return handle ?? absent("peer-gone");
-}
-
-/** Asked of a pair of our own, so that "the kernel cannot" is not mistaken for "that process is gone". */
-function knowsPeerPidfd(platform: Platform): boolean {
-  const pair = platform.socketPair();
-  const self = platform.peerProcess(pair[0]);
-  self?.close();
-  for (const fd of pair) platform.closeDescriptor(fd);
-  return self !== undefined;
-}
-
-function sameProcess(a: ProcessHandle, b: ProcessHandle): boolean {
-  // Both handles are held and alive, so one number means one process also where there is no inode.
-  return a.pid === b.pid && a.inode === b.inode && a.isAlive() && b.isAlive();
-}
-
-function sameAccount(platform: Platform, a: number, b: number): boolean {
-  const one = platform.peerCredentials(a);
-  const two = platform.peerCredentials(b);
-  return "value" in one && "value" in two && one.value.uid === two.value.uid &&
-    one.value.gid === two.value.gid;
-}
-
-function isAncestor(platform: Platform, peer: ProcessHandle): boolean {
-  let child = platform.openProcess(process.pid);
-  for (let step = 0; child !== undefined && step < MAX_STEPS; step++) {
-    const parent = openParent(platform, child);
-    child.close();
-    if (typeof parent === "string") return false;
-    if (sameProcess(parent, peer)) {
-      parent.close();
-      return true;
-    }
-    child = parent;
-  }
-  child?.close();
-  return false;
-}
-
-const PARENT_TRANSPORTS: Partial<Record<Descriptor["kind"], Transport>> = {
+const ANCESTOR_TRANSPORTS: Partial<Record<Descriptor["kind"], Transport>> = {
   pipe: "stdio-pipe",
   tty: "stdio-tty",
 };
 
-function attestParent(platform: Platform, kind: Descriptor["kind"]): Found {
-  const transport = PARENT_TRANSPORTS[kind] ?? "stdio-file";
-  const credentials = absent(`not-a-socket:${kind}`);
-  const self = platform.openProcess(process.pid);
-  const parent = self === undefined ? "unreadable" : openParent(platform, self);
-  self?.close();
+function attestAncestor(platform: Platform, input: Descriptor): Found {
+  const transport = ANCESTOR_TRANSPORTS[input.kind] ?? "stdio-file";
+  const credentials = absent(`not-a-socket:${input.kind}`);
+  const writer = input.kind === "pipe"
+    ? findAncestor(platform, (candidate) => writesInto(candidate, input.identity))
+    : "none";
+  const process = typeof writer === "string" ? findAncestor(platform, () => true) : writer;
   // A child of init may be anybody's orphan: not even init's account is evidence of who started it.
-  if (typeof parent === "string" || parent.pid === INIT) {
-    if (typeof parent !== "string") parent.close();
-    const reason = typeof parent === "string" ? parent : "init";
-    return { transport, credentials, process: absent(`no-parent:${reason}`), lineage: NO_LINEAGE };
+  if (typeof process === "string") {
+    return { transport, credentials, process: absent(`no-parent:${process}`), walk: NO_LINEAGE };
   }
   // Whoever types at a terminal or wrote a file is not our parent; its account is all that counts.
-  const grade = kind === "pipe" ? "lineage" : "heuristic";
-  const measured = measureProcess(parent, { grade, accountGrade: "kernel" });
-  const uid = measured.evidence.uid;
-  if ("absent" in uid) return { transport, credentials, process: measured, lineage: NO_LINEAGE };
-  return found(platform, transport, credentials, measured, uid.value, grade);
+  const grade = typeof writer === "string" ? "heuristic" : "lineage";
+  return foundAncestor(platform, process, { transport, credentials, grade });
 }
 
-function found(
+function foundAncestor(
   platform: Platform,
-  transport: Transport,
-  credentials: Fact<Credentials>,
-  process: MeasuredProcess,
-  uid: number,
-  grade: Grade,
+  handle: ProcessHandle,
+  { grade, ...about }: Pick<Found, "transport" | "credentials"> & { readonly grade: Grade },
 ): Found {
-  return { transport, credentials, process, lineage: walkLineage(platform, process.handle, uid, grade) };
+  const process = measureProcess(handle, { grade, accountGrade: "kernel" });
+  const { uid } = process.evidence;
+  const walk = "absent" in uid ? NO_LINEAGE : () => walkLineage(platform, handle, uid.value, grade);
+  return { ...about, process, walk };
+}
+
+/**
+ * The nearest ancestor of ours that fits; the caller closes it.
+ *
+ * @param init Whether it may be pid 1: only where the kernel itself names it, since everybody's orphans are its.
+ * @returns Why there is none: the walk's end, or `none` when none of them fits.
+ */
+function findAncestor(
+  platform: Platform,
+  fits: (candidate: ProcessHandle) => boolean,
+  init?: "init too",
+): ProcessHandle | string {
+  let child = platform.openProcess(process.pid);
+  for (let step = 0; child !== undefined && step < MAX_STEPS; step++) {
+    const parent = openParent(platform, child);
+    child.close();
+    if (typeof parent === "string") return parent;
+    if ((parent.pid !== INIT || init !== undefined) && fits(parent)) return parent;
+    if (parent.pid === INIT) {
+      parent.close();
+      return "init";
+    }
+    child = parent;
+  }
+  child?.close();
+  return "none";
 }

@@ -1,3 +1,4 @@
+import type { WantedFact } from "../../policy/clients.ts";
 import type { Absent, Credentials, Fact, Lineage, PeerEvidence, Transport } from "../model/evidence.ts";
 import type { Digests } from "../platform/digests.ts";
 import type { Attestation } from "./attest.ts";
@@ -10,40 +11,59 @@ export interface Found {
   readonly transport: Transport;
   readonly credentials: Fact<Credentials>;
   readonly process: MeasuredProcess | Absent;
-  readonly lineage: MeasuredLineage;
+  /** Walks the ancestors: asked once, and only when somebody wants to know. */
+  readonly walk: () => MeasuredLineage;
 }
 
-/** Takes ownership of the processes. Hashing begins at once and off the main thread. */
+const ALL: ReadonlySet<WantedFact> = new Set<WantedFact>([
+  "executable",
+  "script",
+  "argv",
+  "loaders",
+  "mappings",
+  "parents",
+  "parent-scripts",
+]);
+const NOT_WALKED: Lineage = { ancestors: [], end: "pending" };
+
+/** Takes ownership of the processes. Nothing is hashed before it is asked for, and then off the main thread. */
 export function attestationOf(found: Found, digests: Digests): Attestation {
-  const { process } = found;
+  const measured = "absent" in found.process ? undefined : found.process;
+  let lineage: MeasuredLineage | undefined;
+  let complete: Promise<PeerEvidence> | undefined;
   let closed = false;
-  const immediate = evidenceOf(
-    found,
-    "absent" in process ? process : process.evidence,
-    { end: found.lineage.end, ancestors: found.lineage.ancestors.map((ancestor) => ancestor.evidence) },
-  );
+  const gather = async (wants: ReadonlySet<WantedFact>): Promise<PeerEvidence> => {
+    if (wants.has("parents") && !closed) lineage ??= found.walk();
+    const hops = wants.has("parents") ? lineage : undefined;
+    const [process, ...ancestors] = await Promise.all([
+      measured === undefined ? found.process as Absent : measured.complete(digests, wants),
+      ...(hops?.ancestors ?? []).map((hop) => hop.complete(digests, ofAncestor(wants))),
+    ]);
+    const walked = hops === undefined
+      ? NOT_WALKED
+      : { end: hops.end, ancestors: ancestors.filter((hop) => !("absent" in hop)) };
+    return evidenceOf(found, process!, walked);
+  };
   return {
-    immediate,
-    complete: complete(found, digests),
-    stillSame: () => !closed && ("absent" in process || process.stillSame()),
+    immediate: evidenceOf(found, measured?.evidence ?? found.process as Absent, NOT_WALKED),
+    gather,
+    get complete() {
+      return complete ??= gather(ALL);
+    },
+    remeasure: () => closed ? "closed" : measured?.remeasure(),
+    isAlive: () => !closed && (measured === undefined || measured.handle.isAlive()),
+    stillSame: () => !closed && (measured === undefined || measured.stillSame()),
     close() {
       closed = true;
-      if (!("absent" in process)) process.close();
-      for (const ancestor of found.lineage.ancestors) ancestor.close();
+      measured?.close();
+      for (const hop of lineage?.ancestors ?? []) hop.close();
     },
   };
 }
 
-async function complete(found: Found, digests: Digests): Promise<PeerEvidence> {
-  const { process, lineage } = found;
-  const [peer, ...ancestors] = await Promise.all([
-    "absent" in process ? process : process.complete(digests),
-    ...lineage.ancestors.map((ancestor) => ancestor.complete(digests)),
-  ]);
-  return evidenceOf(found, peer!, {
-    end: lineage.end,
-    ancestors: ancestors.filter((hop) => !("absent" in hop)),
-  });
+/** Of an ancestor nobody asks more than what it runs. */
+function ofAncestor(wants: ReadonlySet<WantedFact>): ReadonlySet<WantedFact> {
+  return new Set<WantedFact>(wants.has("parent-scripts") ? ["executable", "script"] : ["executable"]);
 }
 
 function evidenceOf(found: Found, process: PeerEvidence["process"], lineage: Lineage): PeerEvidence {

@@ -2,6 +2,7 @@
  * Measures one process: steps 4 to 7 of the order of verification. Everything is read through its handle, and the
  * handle is asked at the end whether it was one living process all along.
  */
+import type { WantedFact } from "../../policy/clients.ts";
 import {
   absent,
   type Credentials,
@@ -33,8 +34,10 @@ export interface MeasuredProcess {
   readonly evidence: ProcessEvidence;
   /** The image is a file that only root can change. */
   isImmutable(): boolean;
-  /** The same evidence with its digest. Never rejects. */
-  complete(digests: Digests): Promise<ProcessEvidence>;
+  /** The same evidence with what is wanted gathered. Never rejects. */
+  complete(digests: Digests, wants?: ReadonlySet<WantedFact>): Promise<ProcessEvidence>;
+  /** Steps 4 to 7 once more. @returns What is not as it was; undefined when all is. */
+  remeasure(): string | undefined;
   /** The process lives and runs the image that was measured. */
   stillSame(): boolean;
   close(): void;
@@ -64,7 +67,7 @@ export function measureProcess(handle: ProcessHandle, options: MeasureOptions): 
     loaders: NOT_GATHERED,
     mappings: NOT_GATHERED,
   };
-  return new Measured(handle, evidence, typeof image === "string" ? undefined : image, options.grade);
+  return new Measured(handle, evidence, typeof image === "string" ? undefined : image, options);
 }
 
 interface Account {
@@ -117,14 +120,30 @@ class Measured implements MeasuredProcess {
   readonly handle: ProcessHandle;
   readonly evidence: ProcessEvidence;
   readonly #image: Image | undefined;
-  readonly #grade: Grade;
+  readonly #options: MeasureOptions;
   #closed = false;
 
-  constructor(handle: ProcessHandle, evidence: ProcessEvidence, image: Image | undefined, grade: Grade) {
+  constructor(
+    handle: ProcessHandle,
+    evidence: ProcessEvidence,
+    image: Image | undefined,
+    options: MeasureOptions,
+  ) {
     this.handle = handle;
     this.evidence = evidence;
     this.#image = image;
-    this.#grade = grade;
+    this.#options = options;
+  }
+
+  remeasure(): string | undefined {
+    if (!this.stillSame()) return this.handle.isAlive() ? "exe-changed" : "peer-gone";
+    const account = readAccount(this.handle, this.#options);
+    if (account.refusal !== undefined && this.#image !== undefined) return account.refusal;
+    const { uid } = this.evidence;
+    const same = "absent" in uid
+      ? "absent" in account.uid
+      : "value" in account.uid && account.uid.value === uid.value;
+    return same ? undefined : "uid-changed";
   }
 
   async complete(digests: Digests): Promise<ProcessEvidence> {
@@ -141,7 +160,7 @@ class Measured implements MeasuredProcess {
       const sha256 = await digests.fileDigest(image.fd, { running: true });
       if (this.#closed) return absent("closed");
       const same = image.isCurrent() && this.handle.read("auxv") === before;
-      return same ? known(sha256, this.#grade) : absent("exe-changed");
+      return same ? known(sha256, this.#options.grade) : absent("exe-changed");
     } catch (error) {
       return absent(
         error instanceof DigestError ? `exe-${error.reason}` : `exe-unreadable:${errorCode(error)}`,

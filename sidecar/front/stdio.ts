@@ -1,32 +1,40 @@
 /**
  * The front door that is always there: our own standard input and output. Who is behind it is whoever spawned us.
  */
-import type { ByteStream, Platform, StreamEvents } from "../platform/platform.ts";
+import type { ByteStream, PeerStream, Platform, StreamEvents } from "../platform/platform.ts";
 
 const INPUT = 0;
 const OUTPUT = 1;
 
 /** Opens fd 0 and fd 1 as one stream. Nothing is read before `start`. Call it once. */
-export function openOwnStdio(platform: Platform): ByteStream {
+export function openOwnStdio(platform: Platform): PeerStream {
   const input = platform.describe(INPUT);
   const output = platform.describe(OUTPUT);
   // One socket for both directions, as inetd and some runtimes give it, may be opened only once.
   if (input.kind === "socket" && input.identity === output.identity) {
-    const both = platform.openStream(INPUT, "both");
+    const both = platform.openPeerStream(INPUT, "both");
     return new OwnStdio(both, both);
   }
-  return new OwnStdio(platform.openStream(INPUT, "read"), platform.openStream(OUTPUT, "write"));
+  return new OwnStdio(platform.openPeerStream(INPUT, "read"), platform.openStream(OUTPUT, "write"));
 }
 
 /** Our two standard streams as one. */
-class OwnStdio implements ByteStream {
-  readonly #input: ByteStream;
+class OwnStdio implements PeerStream {
+  readonly #input: PeerStream;
   readonly #output: ByteStream;
   #failed = false;
 
-  constructor(input: ByteStream, output: ByteStream) {
+  constructor(input: PeerStream, output: ByteStream) {
     this.#input = input;
     this.#output = output;
+  }
+
+  get namesSenders(): boolean {
+    return this.#input.namesSenders;
+  }
+
+  waiting(): number | undefined {
+    return this.#input.waiting();
   }
 
   start(events: StreamEvents): void {

@@ -1,7 +1,7 @@
 /**
  * The peer's side of a session: cuts what it sends into lines, and pauses it for whoever has a reason to.
  */
-import type { ByteStream } from "../platform/platform.ts";
+import type { AdmittedStream, PeerLoss } from "./admission/admitted-stream.ts";
 import type { PeerLine } from "./peer-messages.ts";
 import { splitLines } from "./split-lines.ts";
 import { Valve } from "./valve.ts";
@@ -18,16 +18,20 @@ export interface PeerLinkEvents {
   saidAll(halfLine: boolean): void;
   /** The peer no longer reads. */
   gone(): void;
+  /** It is no longer the peer that was admitted: what it sent and what it is owed goes nowhere. */
+  lost(loss: PeerLoss): void;
   /** The peer has read what it was told. */
   drained(): void;
 }
 
 export class PeerLink {
   readonly valve: Valve;
-  readonly #peer: ByteStream;
+  readonly #peer: AdmittedStream;
   #writes = true;
+  /** The tick of the first chunk that was sent after the peer was measured. */
+  #freshFrom = Infinity;
 
-  constructor(peer: ByteStream) {
+  constructor(peer: AdmittedStream) {
     this.#peer = peer;
     this.valve = new Valve(peer);
   }
@@ -44,12 +48,15 @@ export class PeerLink {
 
   listen(limit: number, events: PeerLinkEvents): void {
     const splitter = splitLines(limit, {
-      line: (bytes, start, end) => events.line({ bytes, start, end }),
+      // A line is as old as its first byte.
+      line: (bytes, start, end, begun) => events.line({ bytes, start, end, stale: begun < this.#freshFrom }),
       tooLong: (rpcId) => events.tooLong(rpcId),
     });
     this.#peer.start({
-      data: (chunk) => {
-        splitter.push(chunk, events.begin());
+      data: (chunk, fresh) => {
+        const tick = events.begin();
+        if (fresh && tick < this.#freshFrom) this.#freshFrom = tick;
+        splitter.push(chunk, tick);
         events.commit();
       },
       end: () => events.saidAll(splitter.finish()),
@@ -58,6 +65,10 @@ export class PeerLink {
         events.gone();
       },
       drain: () => events.drained(),
+      lost: (loss) => {
+        this.#writes = false;
+        events.lost(loss);
+      },
     });
   }
 

@@ -20,6 +20,8 @@ export interface PeerLine {
   readonly bytes: Buffer;
   readonly start: number;
   readonly end: number;
+  /** It was sent before the peer was measured, perhaps by what the peer's process was before: it may have no effect. */
+  readonly stale: boolean;
 }
 
 /** What the session does for this file: things that take longer than a line. */
@@ -85,6 +87,7 @@ export class PeerMessages {
     if (state.asked.full) {
       return state.refuse(id, name, "ERR_TOO_MANY_PENDING", "Too many requests are pending");
     }
+    if (line.stale && !HARMLESS.has(name)) return this.#unproven(id, name);
     const modern = this.#scanner.has(Slot.metaProtocolVersion);
     if (!isDefined(method, "request", modern)) return this.#vendorRequest(line, name, id, modern);
     const permitted = state.judge.method(name, true);
@@ -103,6 +106,12 @@ export class PeerMessages {
       default:
         return this.#forward(line, name, method, id, modern);
     }
+  }
+
+  /** The sentence asks for what helps: the same request, sent now, is the measured process's own. */
+  #unproven(id: RpcId, method: string): void {
+    const sentence = "Sent before the client was verified; send it again";
+    this.#state.refuse(id, method, "ERR_PEER_UNPROVEN", sentence);
   }
 
   /** Answered without the id: under it the peer would take the error for the answer to its first request. */
@@ -276,6 +285,10 @@ export class PeerMessages {
 
   #notification(line: PeerLine, name: string, method: Method | undefined): void {
     const state = this.#state;
+    if (line.stale && !HARMLESS.has(name)) {
+      state.recordRefusal({ direction: "fromPeer", method: name }, "ERR_PEER_UNPROVEN");
+      return;
+    }
     const modern = this.#scanner.has(Slot.metaProtocolVersion);
     if (!isDefined(method, "notification", modern)) {
       if (!state.judge.method(name, false).passes) {
@@ -305,7 +318,7 @@ export class PeerMessages {
   #response(line: PeerLine): void {
     const state = this.#state;
     const id = this.#scanner.id(Slot.id);
-    if (id === undefined || !state.takeServerRequest(id)) {
+    if (line.stale || id === undefined || !state.takeServerRequest(id)) {
       state.recordRefusal({ direction: "fromPeer", method: "(response)" }, "ERR_FRAME_MALFORMED", "unasked");
       return;
     }
@@ -314,6 +327,14 @@ export class PeerMessages {
 }
 
 const OBJECT = 0x7b;
+
+/** What may come from a peer that has not been proven to speak: it opens a session, and asks for nothing. */
+const HARMLESS: ReadonlySet<string> = new Set([
+  "initialize",
+  "notifications/initialized",
+  "ping",
+  "server/discover",
+]);
 
 function isDefined(method: Method | undefined, kind: Method["kind"], modern: boolean): method is Method {
   if (method === undefined || method.kind !== kind) return false;

@@ -49,7 +49,13 @@ export class SessionState {
   #unsent: Pending[] = [];
   readonly #askedByOld = new Set<RpcId>();
 
-  constructor(id: string, peer: ByteStream, judge: Judge, audit: AuditLog, limits: SessionLimits) {
+  constructor(
+    id: string,
+    peer: Pick<ByteStream, "write">,
+    judge: Judge,
+    audit: AuditLog,
+    limits: SessionLimits,
+  ) {
     this.id = id;
     this.judge = judge;
     this.audit = audit;

@@ -5,13 +5,13 @@
  * whatever ends the session. Whatever throws while a message is judged ends here as a refusal.
  */
 import { Buffer } from "node:buffer";
-import type { Attestation } from "../attest/attest.ts";
-import type { AuditLog, LifecycleEvent } from "../audit/audit-log.ts";
+import type { AuditLog, LifecycleEvent, SessionIdentity } from "../audit/audit-log.ts";
 import { type GuardError, messageOf } from "../model/errors.ts";
-import { type Fact, isKnown, type PeerEvidence, type Principal } from "../model/evidence.ts";
-import type { ByteStream } from "../platform/platform.ts";
+import { type Fact, isKnown } from "../model/evidence.ts";
 import { IdFinder } from "../relay/id-finder.ts";
 import type { StopCause, Upstream, UpstreamExit } from "../upstream/upstream.ts";
+import type { AdmittedPeer } from "./admission/admit.ts";
+import type { PeerLoss } from "./admission/admitted-stream.ts";
 import { HeldRequests } from "./held-requests.ts";
 import type { Judge } from "./judge.ts";
 import { Opening } from "./opening.ts";
@@ -26,9 +26,7 @@ import { UpstreamMessages } from "./upstream-messages.ts";
 
 export interface SessionOptions {
   readonly id: string;
-  readonly peer: ByteStream;
-  readonly attestation: Attestation;
-  readonly principalOf: (evidence: PeerEvidence) => Principal;
+  readonly peer: AdmittedPeer;
   readonly launch: () => Promise<Upstream>;
   readonly judge: Judge;
   readonly audit: AuditLog;
@@ -65,6 +63,7 @@ export class Session {
   #noise = 0;
   #peerSaidAll = false;
   #ending: StopCause | undefined;
+  #loss: PeerLoss | undefined;
   #ended = false;
   #settle: (end: SessionEnd) => void = () => {};
   readonly #settled = new Promise<SessionEnd>((resolve) => {
@@ -74,9 +73,9 @@ export class Session {
   constructor(options: SessionOptions) {
     this.#options = options;
     const { id, peer, judge, audit, limits } = options;
-    const state = new SessionState(id, peer, judge, audit, limits);
+    const state = new SessionState(id, peer.stream, judge, audit, limits);
     this.#state = state;
-    this.#peer = new PeerLink(peer);
+    this.#peer = new PeerLink(peer.stream);
     this.#upstream = this.#linkUpstream();
     this.#opening = new Opening({
       declineProbe: (probe) => this.#declineProbe(probe),
@@ -111,9 +110,9 @@ export class Session {
   }
 
   start(): void {
-    const { attestation, audit, id, principalOf } = this.#options;
-    audit.identify(id, { principal: principalOf(attestation.immediate), evidence: attestation.immediate });
-    void attestation.complete.then((evidence) => this.#identified(evidence));
+    const { peer, audit, id } = this.#options;
+    audit.identify(id, peer.identity);
+    void peer.complete().then((identity) => this.#identified(identity));
     this.#listenToPeer();
     // Starting a stream lets it flow, so it is stopped after that; nothing has been read yet.
     this.#peer.valve.close("upstream-starting");
@@ -128,12 +127,19 @@ export class Session {
 
   // ── who ──────────────────────────────────────────────────────────────────────────────────────────────────────────
 
-  #identified(evidence: PeerEvidence): void {
+  #identified(identity: SessionIdentity): void {
     if (this.#ended) return;
-    const { audit, id, principalOf } = this.#options;
-    audit.identify(id, { principal: principalOf(evidence), evidence });
+    const { audit, id, peer } = this.#options;
+    const { transport, lineage } = identity.evidence;
+    audit.identify(id, identity);
     this.#callerKnown = true;
-    this.#record("session-start", { transport: evidence.transport, lineageEnd: evidence.lineage.end });
+    this.#record("session-start", {
+      transport,
+      lineageEnd: lineage.end,
+      ...(peer.client === undefined ? {} : { client: peer.client }),
+      admittedAt: peer.grade,
+      proof: peer.proof,
+    });
     this.#replay("caller");
   }
 
@@ -250,11 +256,21 @@ export class Session {
       gone: () => {
         if (this.#ending === undefined) this.stop("peer-gone");
       },
+      lost: (loss) => this.#lost(loss),
       drained: () => {
         this.#upstream.valve?.open("reader-slow");
         this.#peer.valve.open("answers-unread");
       },
     });
+  }
+
+  /** Somebody else holds the peer's end, or its process became another: nothing more is said to it. */
+  #lost(loss: PeerLoss): void {
+    this.#loss = loss;
+    if (loss.detail !== "ended") {
+      this.#options.notice(`The session was ended [${loss.code}]: the client is not who was admitted`);
+    }
+    if (this.#ending === undefined) this.stop("peer-gone");
   }
 
   #peerLine(line: PeerLine): void {
@@ -327,7 +343,9 @@ export class Session {
 
   #replay(until: "caller" | "tools"): void {
     this.#state.begin();
-    for (const line of this.#held.take(until)) this.#peerLine({ bytes: line, start: 0, end: line.length });
+    for (const line of this.#held.take(until)) {
+      this.#peerLine({ bytes: line, start: 0, end: line.length, stale: false });
+    }
     if (this.#held.bytes <= HELD_BYTES) this.#peer.valve.open("calls-held");
     this.#commit();
     this.#stopOnceJudged();
@@ -368,14 +386,20 @@ export class Session {
       ...(error === undefined ? {} : { error: error.code }),
       ...(this.#noise > 0 ? { noise: this.#noise } : {}),
     });
-    this.#record("session-end", {
-      reason: this.#ending ?? (error === undefined ? "upstream-gone" : error.code),
-    });
+    this.#record("session-end", this.#endDetail(error));
     this.#state.toUpstream.discard();
     this.#commit();
-    this.#options.attestation.close();
+    this.#options.peer.close();
     this.#options.audit.forget(this.#options.id);
     void this.#peer.close(LAST_WORDS_MS).then(() => this.#settle({ exit, error }));
+  }
+
+  #endDetail(error: GuardError | undefined): Readonly<Record<string, unknown>> {
+    // A peer that simply ended is gone, however that was noticed first.
+    if (this.#loss !== undefined && this.#loss.detail !== "ended") {
+      return { reason: this.#loss.code, detail: this.#loss.detail };
+    }
+    return { reason: this.#ending ?? (error === undefined ? "upstream-gone" : error.code) };
   }
 
   #answerPending(error: GuardError | undefined): void {

@@ -51,8 +51,8 @@ export interface ProcessEvidence extends ProcessFacts {
   };
 }
 
-/** Why the walk towards pid 1 stopped where it did. */
-export type LineageEnd = "init" | "other-uid" | "depth" | "budget" | "broken" | "unreadable";
+/** Why the walk towards pid 1 stopped where it did; `pending`: nobody has walked yet. */
+export type LineageEnd = "init" | "other-uid" | "depth" | "budget" | "broken" | "unreadable" | "pending";
 
 /** The chain of ancestors, each held while the next was looked up, so that no reused number gets in. */
 export interface Lineage {

@@ -7,7 +7,7 @@ import { Buffer } from "node:buffer";
 import type { ByteStream } from "../platform/platform.ts";
 
 export class Outbox {
-  #stream: ByteStream | undefined;
+  #stream: Pick<ByteStream, "write"> | undefined;
   #segments: Buffer[] = [];
   /** Let go, and waiting for a stream. */
   #waiting: Buffer[] = [];
@@ -17,12 +17,12 @@ export class Outbox {
   #runEnd = 0;
 
   /** @param stream Undefined: what is gathered waits for `attach`. */
-  constructor(stream: ByteStream | undefined) {
+  constructor(stream: Pick<ByteStream, "write"> | undefined) {
     this.#stream = stream;
   }
 
   /** Where it goes from now on; undefined while there is nobody to write to. */
-  attach(stream: ByteStream | undefined): void {
+  attach(stream: Pick<ByteStream, "write"> | undefined): void {
     this.#stream = stream;
   }
 

@@ -81,6 +81,43 @@ test("a guard that made itself non-dumpable still measures", () => {
 // A python program that makes its own arrangements, then becomes or starts the fixture. `sys.argv[1:]` is the fixture.
 const python = (body: string) => ["python3", "-c", `import os, socket, subprocess, sys, time\n${body}`];
 
+test("a parent that only reads the pipe is not who writes into it", () => {
+  // The naive check finds the pipe among the parent's descriptors and is content.
+  const { parent, report } = attestUnder(
+    python(`
+r, w = os.pipe()
+sys.stderr.write("%d\\n" % os.getpid()); sys.stderr.flush()
+writer = os.fork()
+if writer == 0:
+    os.close(r)
+    time.sleep(60)
+    os._exit(0)
+os.close(w)
+subprocess.Popen(sys.argv[1:], stdin=r, stdout=subprocess.PIPE).wait()
+os.kill(writer, 9); os.wait()
+`),
+    self(),
+  );
+  const { complete } = report;
+  assert.is(complete.process.pid, parent, "its account is still the parent's");
+  assert.is(complete.process.executable.sha256.grade, "heuristic");
+  assert.not(complete.selectors.some((selector: string) => selector.startsWith("unix:sha256")));
+});
+
+test("who writes into a pipe may be further up than our parent", () => {
+  const { parent, report } = attestUnder(
+    python(`
+sys.stderr.write("%d\\n" % os.getpid()); sys.stderr.flush()
+middle = ["sh", "-c", '"$@"; exit', "sh"]
+subprocess.Popen(middle + sys.argv[1:], stdin=subprocess.PIPE, stdout=subprocess.PIPE).wait()
+`),
+    self(),
+  );
+  assert.is(report.complete.process.pid, parent);
+  assert.is.not(report.parent, parent, "the shell is our parent");
+  assert.is(report.complete.process.executable.sha256.grade, "lineage");
+});
+
 test("the maker of the socket must be an ancestor: another's socket is not who started us", () => {
   const laundered = attestUnder(
     python(`

@@ -69,7 +69,7 @@ interface Report extends Partial<Pick<PeerEvidence, "transport" | "credentials">
 
 async function attestPeer(): Promise<Report> {
   const digests = createDigests();
-  const attestation = attestStdio(openPlatform(), { inputFd: 0, outputFd: 1, digests });
+  const attestation = attestStdio(openPlatform(), { inputFd: 0, outputFd: 1, senders: false, digests });
   try {
     const evidence = await attestation.complete;
     return { ...evidence, principal: principalOf(evidence, "localhost").id };
@@ -127,6 +127,7 @@ const ENDS: Record<Lineage["end"], string> = {
   budget: "cut: took too long",
   broken: "broken: a parent ended, or is younger than its child",
   unreadable: "cut: the next parent cannot be read",
+  pending: "not looked at",
 };
 
 function formatFacts({ uid, gid, executable }: ProcessEvidence, style: Style): string[] {

@@ -1,0 +1,163 @@
+/**
+ * Whether a peer is let in: steps 2, 10 and 11 of the order of verification (`attest/attest-connection.ts` has the
+ * whole of it). Nobody else sees a peer's stream before this said yes, and then only as an {@linkcode AdmittedStream}.
+ */
+import type { AdmissionWorld, Clients } from "../../../policy/clients.ts";
+import type { Grade } from "../../../policy/fact.ts";
+import type { Attestation } from "../../attest/attest.ts";
+import { principalOf } from "../../attest/principal.ts";
+import { unproven } from "../../attest/unproven.ts";
+import type { SessionIdentity } from "../../audit/audit-log.ts";
+import type { GuardErrorCode } from "../../model/errors.ts";
+import { type Credentials, isKnown, type PeerEvidence } from "../../model/evidence.ts";
+import type { PeerStream } from "../../platform/platform.ts";
+import { AdmittedStream } from "./admitted-stream.ts";
+
+/** Who asks, and by what it is judged. */
+export interface AdmissionRequest {
+  readonly stream: PeerStream;
+  readonly attestation: Attestation;
+  /** The policy's `clients`; undefined: processes of our own uid, and nobody else. */
+  readonly clients: Clients | undefined;
+  readonly world: AdmissionWorld;
+  /** The guard's own. */
+  readonly uid: number | undefined;
+  readonly trustDomain: string;
+}
+
+/** A peer that was let in. It owns the attestation. */
+export interface AdmittedPeer {
+  readonly admitted: true;
+  readonly stream: AdmittedStream;
+  /** The entry of the policy that it matched. */
+  readonly client: string | undefined;
+  /** What the admission rests on: the lowest grade among the facts that were needed. */
+  readonly grade: Grade;
+  /** Whether what it sent before it was measured may have no effect. */
+  readonly proof: "required" | "not-required";
+  /** Who it is, as far as is known at once. */
+  readonly identity: SessionIdentity;
+  /** The same with all there is to know. Never rejects. */
+  complete(): Promise<SessionIdentity>;
+  /** Lets go of its process. The stream is closed by whoever reads it. */
+  close(): void;
+}
+
+/** A peer that was not. Its stream and its attestation are the caller's to close. */
+export interface RefusedPeer {
+  readonly admitted: false;
+  readonly code: GuardErrorCode;
+  /** Short codes for the audit log: why, entry by entry where the policy has some. */
+  readonly reasons: readonly string[];
+  readonly identity: SessionIdentity;
+}
+
+/** Decides once. Never rejects: whatever throws on the way is a refusal. */
+export async function admitPeer(request: AdmissionRequest): Promise<AdmittedPeer | RefusedPeer> {
+  try {
+    return await decide(request);
+  } catch {
+    return refused(request, "ERR_INTERNAL", ["judging-failed"]);
+  }
+}
+
+async function decide(request: AdmissionRequest): Promise<AdmittedPeer | RefusedPeer> {
+  const { attestation, clients, world } = request;
+  const gate = refuseAccount(request);
+  if (gate !== undefined) return gate;
+  if (clients === undefined) return admitted(request, { grade: "kernel", account: true }, 0);
+  const evidence = await attestation.gather(clients.wants);
+  // What waits now was sent before the measurement ended, so perhaps before the peer became what was measured: another
+  // program can queue its requests, and then exec this one (step 10).
+  const stale = staleBytes(request.stream);
+  const changed = attestation.remeasure();
+  if (changed !== undefined) return refused(request, "ERR_PEER_GONE", [changed], evidence);
+  const admission = clients.admit(evidence, world);
+  if (!admission.admitted) {
+    const reasons = admission.reasons.map(({ client, because }) => `${client}: ${because}`);
+    return refused(request, "ERR_PEER_REFUSED", reasons, evidence);
+  }
+  return admitted(request, admission, admission.proof === "required" ? stale : 0);
+}
+
+/** Everything is stale where the kernel names senders and cannot count; nothing where it does not even name them. */
+function staleBytes(stream: PeerStream): number {
+  return stream.namesSenders ? stream.waiting() ?? Infinity : 0;
+}
+
+/** Steps 2 and 3, for own stdio too: an account that nobody lets in is not measured. */
+function refuseAccount(request: AdmissionRequest): RefusedPeer | undefined {
+  const { attestation: { immediate }, clients, uid } = request;
+  const account = accountOf(immediate);
+  if (typeof account !== "string") {
+    const welcome = clients === undefined ? account.uid === uid : clients.mayAdmit(account);
+    if (!welcome) return refused(request, "ERR_PEER_REFUSED", [`uid-${account.uid}`]);
+    return isGone(immediate) ? refused(request, "ERR_PEER_GONE", ["peer-gone"]) : undefined;
+  }
+  // Whoever started us chose the policy too, and holds our standard streams. Where it cannot be seen (a container's
+  // runtime, from inside), a policy without `clients` takes it for nobody in particular; one that has them does not.
+  const unseen = clients === undefined && account.startsWith("no-parent:");
+  return unseen ? undefined : refused(request, "ERR_PEER_UNIDENTIFIED", [account]);
+}
+
+function isGone({ process, transport }: PeerEvidence): boolean {
+  return transport === "stdio-socket" && "absent" in process && process.absent === "peer-gone";
+}
+
+/** @returns Why it is not known, where it is not. */
+function accountOf({ credentials, process }: PeerEvidence): { uid: number; gid: number } | string {
+  if (isKnown(credentials)) return credentials.value;
+  if ("absent" in process) return process.absent;
+  const { uid, gid } = process;
+  if (!isKnown(uid)) return uid.absent;
+  return isKnown(gid) ? { uid: uid.value, gid: gid.value } : gid.absent;
+}
+
+interface Terms {
+  readonly client?: string;
+  readonly grade: Grade;
+  readonly account: boolean;
+  readonly proof?: "required" | "not-required";
+  readonly sender?: "every" | "first";
+}
+
+function admitted(request: AdmissionRequest, terms: Terms, stale: number): AdmittedPeer {
+  const { attestation, stream, trustDomain } = request;
+  const { client, grade, account, proof = "not-required", sender = "every" } = terms;
+  const proven = proof === "required" && sender === "every";
+  const identify = (evidence: PeerEvidence): SessionIdentity => ({
+    principal: principalOf(evidence, trustDomain, client),
+    evidence: proven ? evidence : unproven(evidence),
+  });
+  return {
+    admitted: true,
+    stream: new AdmittedStream(stream, attestation, {
+      from: senderOf(stream, attestation.immediate),
+      sender,
+      stale,
+      image: !account,
+    }),
+    client,
+    grade,
+    proof,
+    identity: identify(attestation.immediate),
+    complete: async () => identify(await attestation.complete),
+    close: () => attestation.close(),
+  };
+}
+
+function senderOf(stream: PeerStream, { credentials }: PeerEvidence): Credentials | undefined {
+  if (!stream.namesSenders) return undefined;
+  // Credentials are known wherever senders are: else it was refused above. Nobody has pid -1.
+  return isKnown(credentials) ? credentials.value : { pid: -1, uid: -1, gid: -1 };
+}
+
+function refused(
+  request: AdmissionRequest,
+  code: GuardErrorCode,
+  reasons: readonly string[],
+  evidence: PeerEvidence = request.attestation.immediate,
+): RefusedPeer {
+  const identity = { principal: principalOf(evidence, request.trustDomain), evidence: unproven(evidence) };
+  return { admitted: false, code, reasons, identity };
+}
