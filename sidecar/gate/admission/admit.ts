@@ -125,10 +125,10 @@ function admitted(request: AdmissionRequest, terms: Terms, stale: number): Admit
   const { attestation, stream, trustDomain } = request;
   const { client, grade, account, proof = "not-required", sender = "every" } = terms;
   const proven = proof === "required" && sender === "every";
-  const identify = (evidence: PeerEvidence): SessionIdentity => ({
-    principal: principalOf(evidence, trustDomain, client),
-    evidence: proven ? evidence : unproven(evidence),
-  });
+  const identify = (measured: PeerEvidence): SessionIdentity => {
+    const evidence = proven ? measured : unproven(measured);
+    return { principal: principalOf(evidence, trustDomain, client), evidence };
+  };
   return {
     admitted: true,
     stream: new AdmittedStream(stream, attestation, {
@@ -156,8 +156,9 @@ function refused(
   request: AdmissionRequest,
   code: GuardErrorCode,
   reasons: readonly string[],
-  evidence: PeerEvidence = request.attestation.immediate,
+  measured: PeerEvidence = request.attestation.immediate,
 ): RefusedPeer {
-  const identity = { principal: principalOf(evidence, request.trustDomain), evidence: unproven(evidence) };
-  return { admitted: false, code, reasons, identity };
+  const evidence = unproven(measured);
+  const principal = principalOf(evidence, request.trustDomain);
+  return { admitted: false, code, reasons, identity: { principal, evidence } };
 }
