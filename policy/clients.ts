@@ -1,5 +1,5 @@
 /**
- * Who may connect: the policy's `clients`, judged against evidence. Types only; `judge/clients.ts` makes one.
+ * Who may connect: the policy's `clients`, judged against evidence. Types only; `admit/` makes one.
  *
  * The evidence is described by structure, so that the policy depends on nobody: `PeerEvidence` of the sidecar's model
  * has this shape.

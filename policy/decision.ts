@@ -25,8 +25,17 @@ export interface Decision {
  */
 export type DecisionReason = "rule" | "default" | "section" | "unknown-tool" | "open";
 
+/** Who asks, and what. */
+export type PolicyRequest = RequestedThing & {
+  /**
+   * The name that admission gave the caller. Undefined: nobody knows; then allow rules for some clients only do not
+   * match, and deny and hide rules for some clients only do.
+   */
+  readonly client?: string;
+};
+
 /** What is asked of the policy. Values are as JSON.parse made them, save numbers (see `InexactNumber`). */
-export type PolicyRequest =
+export type RequestedThing =
   | {
     readonly kind: "tool";
     readonly name: string;

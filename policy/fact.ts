@@ -49,10 +49,16 @@ export function isKnown<T>(fact: Fact<T>): fact is Known<T> {
 
 /** The worse of two grades: what a statement that rests on both is worth. */
 export function lower(a: Grade, b: Grade): Grade {
-  return GRADES.indexOf(a) >= GRADES.indexOf(b) ? a : b;
+  return rank(a) >= rank(b) ? a : b;
 }
 
 /** Whether a grade is at least as good as a floor. */
 export function reaches(grade: Grade, floor: Grade): boolean {
-  return GRADES.indexOf(grade) <= GRADES.indexOf(floor);
+  return rank(grade) <= rank(floor);
+}
+
+/** What is no grade at all is worse than any: it must not get past a floor by being unknown. */
+function rank(grade: Grade): number {
+  const index = GRADES.indexOf(grade);
+  return index === -1 ? GRADES.length : index;
 }

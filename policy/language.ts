@@ -2,7 +2,9 @@
  * The policy language as one table of data. The checks (`text/check.ts`) and the JSON Schema (`text/schema.ts`) are
  * both read from it, so they cannot disagree. What the words do is in `match/` and `judge/`.
  */
-import type { Form, KeyShape, MapShape, Shape } from "./text/shape.ts";
+import { CLIENT } from "./client-language.ts";
+import { choice, list, map, oneOrMore, text } from "./text/shorthand.ts";
+import type { Form, MapShape, Shape } from "./text/shape.ts";
 
 export const FORMS: Readonly<Record<string, Form>> = {
   any: { pattern: "^[^\\u0000]*$", says: "a text without NUL" },
@@ -31,19 +33,20 @@ export const FORMS: Readonly<Record<string, Form>> = {
     says: "a URI with its scheme, or '*'",
   },
   scheme: { pattern: "^[A-Za-z][A-Za-z0-9+.-]*$", says: "a URL's scheme without the colon, such as https" },
+  digest: {
+    pattern: "^([0-9a-f]{64}|trust:[A-Za-z0-9][A-Za-z0-9._-]{0,63})$",
+    says: "a sha256 digest of 64 lower-case hex digits, or trust:NAME for an entry of the trust file",
+  },
+  account: {
+    pattern: "^[A-Za-z_][A-Za-z0-9_.-]{0,63}\\$?$",
+    says: "the name of a user or group, as /etc/passwd or /etc/group has it",
+  },
+  selector: {
+    pattern: "^[a-z]+:[a-z0-9_]+:[^\\u0000-\\u001f\\u007f]+$",
+    says: "a selector, such as proc:env:LD_* or unix:group:docker",
+  },
 };
 
-const text = (form: string, insert?: "plain" | "path" | "glob" | "regex" | "uri"): Shape =>
-  insert === undefined ? { kind: "text", form } : { kind: "text", form, insert };
-const list = (of: Shape): Shape => ({ kind: "list", of });
-const oneOrMore = (of: Shape): Shape => ({ kind: "either", of: [of, list(of)] });
-const choice = (...of: string[]): Shape => ({ kind: "choice", of });
-const map = (says: string, keys: Record<string, KeyShape>, ...later: string[]): MapShape => ({
-  kind: "map",
-  says,
-  keys,
-  later,
-});
 const matcher: Shape = { kind: "named", name: "matcher" };
 const whether = choice("allow", "deny");
 
@@ -130,8 +133,11 @@ const RULE = map(
       required: true,
     },
     message: { doc: "What a refused caller is told", shape: text("message") },
+    clients: {
+      doc: "Names of entries under 'clients': the rule speaks of these callers only",
+      shape: list(text("name")),
+    },
   },
-  "clients",
   "when",
   "bind",
   "claim",
@@ -210,6 +216,11 @@ export const POLICY: MapShape = map(
     trust_domain: { doc: "Of SPIFFE IDs; localhost unless given", shape: text("trustDomain") },
     expires: { doc: "Refused after this day (UTC), or from this time on", shape: text("date") },
     server: { doc: "How the server is launched", shape: SERVER },
+    clients: {
+      doc:
+        "Who may connect: the first that matches names the caller. Without it, any process of the guard's user",
+      shape: list({ kind: "named", name: "client" }),
+    },
     default: { doc: "What happens to what nothing speaks of; deny unless given", shape: whether },
     rules: { doc: "Their order does not matter", shape: list({ kind: "named", name: "rule" }) },
     resources: {
@@ -244,7 +255,6 @@ export const POLICY: MapShape = map(
     audit: { doc: "The audit log", shape: AUDIT },
     mode: { doc: "observe: decide and log, do not block", shape: choice("enforce", "observe") },
   },
-  "clients",
   "session",
   "extends",
   "pins",
@@ -255,6 +265,7 @@ export const POLICY: MapShape = map(
 /** Shapes that are referred to by name, so that matchers can hold matchers. */
 export const SHAPES: Readonly<Record<string, Shape>> = {
   matcher: { ...MATCHER, example: "a matcher, such as {equals: x}, {glob: 'a*'} or {under: $PROJECT}" },
+  client: { ...CLIENT, example: "a client, with 'name' and what it must be, such as 'executable'" },
   rule: { ...RULE, example: "a rule, with 'name', 'tools' and 'effect'" },
 };
 

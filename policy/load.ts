@@ -1,4 +1,5 @@
 /** From text to a policy: parse, check, compile. */
+import { compileClients } from "./admit/load/clients.ts";
 import { openPolicy } from "./judge/policy.ts";
 import type { PolicyParts } from "./judge/parts.ts";
 import { compileRules } from "./judge/rules.ts";
@@ -60,7 +61,8 @@ function compile(root: MapNode, file: string, workshop: Workshop): PolicyParts {
   // Unsound rules are skipped one by one, so that the errors of all the others are found as well.
   const list = root.entries.get("rules")?.value;
   const nodes = list?.kind === "list" ? list.items.filter((item) => item.kind === "map") : [];
-  const rules = compileRules(nodes, workshop);
+  const { clients, names } = compileClients(root, workshop);
+  const rules = compileRules(nodes, names, workshop);
   checkReach(rules, report);
   return {
     file,
@@ -70,6 +72,7 @@ function compile(root: MapNode, file: string, workshop: Workshop): PolicyParts {
     expires: readExpiry(root, report),
     server: readServer(root, context, report),
     audit: readAudit(root, report),
+    clients,
     fallback: textField(root, "default") === "allow" ? "allow" : "deny",
     rules,
     resources: compileResources(root, workshop),

@@ -11,10 +11,11 @@ export type {
   TrustedDigest,
   WantedFact,
 } from "./clients.ts";
-export type { Decision, DecisionReason, PolicyRequest, ServerFeature } from "./decision.ts";
+export type { Decision, DecisionReason, PolicyRequest, RequestedThing, ServerFeature } from "./decision.ts";
 export { InexactNumber } from "./decision.ts";
 export type {
   AuditSection,
+  DescribedProgram,
   Explanation,
   LoadResult,
   Policy,

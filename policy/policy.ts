@@ -1,7 +1,7 @@
 /**
  * The policy as the rest of mcp-guard uses it: loaded, checked and compiled. See README.md for the language.
  */
-import type { Clients } from "./clients.ts";
+import type { Clients, RuntimeKind } from "./clients.ts";
 import type { Decision, PolicyRequest } from "./decision.ts";
 
 /** One finding in a policy file, positioned so that an editor can jump to it. Lines and columns count from 1. */
@@ -31,6 +31,25 @@ export interface PolicyContext {
    * @returns undefined when it cannot be told (a loop, no permission), which makes the matcher unknown.
    */
   readonly realPath: (path: string) => string | undefined;
+  /** The uid that the guard runs as: what `uid: self` means. Undefined: nobody is `self`. */
+  readonly ownUid?: number;
+  /**
+   * The number of a user or group.
+   * @returns undefined when there is none of that name, which is an error of the policy.
+   */
+  readonly accountId?: (kind: "user" | "group", name: string) => number | undefined;
+  /**
+   * What a digest is known to be the digest of. Only `policy check` gives it, to refuse identities that cannot hold;
+   * it never makes anything acceptable.
+   */
+  readonly describeDigest?: (sha256: string) => DescribedProgram | undefined;
+}
+
+/** A well-known program, found on this machine. */
+export interface DescribedProgram {
+  readonly kind: RuntimeKind;
+  /** For people. */
+  readonly name: string;
 }
 
 /**
@@ -69,14 +88,16 @@ export interface Policy {
   /**
    * Whether an entry stays in a list shown to the peer. It does when it is allowed for some arguments, or when a
    * `deny` rule speaks of it (its message is worth reading); `hide`, and what nothing matches, are absent.
+   *
+   * @param client As in {@linkcode PolicyRequest}.
    */
-  showsTool(name: string): boolean;
+  showsTool(name: string, client?: string): boolean;
   /** Whether a prompt stays in the list: when it may be had. */
-  showsPrompt(name: string): boolean;
+  showsPrompt(name: string, client?: string): boolean;
   /** Whether a resource stays in the list: when it may be read. */
-  showsResource(uri: string): boolean;
+  showsResource(uri: string, client?: string): boolean;
   /** Whether a template stays in the list; see `showsTool`: what is decided is always the URI that is asked for. */
-  showsTemplate(uriTemplate: string): boolean;
+  showsTemplate(uriTemplate: string, client?: string): boolean;
 
   /** Compares the rules with the tools the server really has. Positions are those of the rules. */
   compareWithTools(tools: readonly ToolDefinition[]): readonly Problem[];

@@ -5,10 +5,11 @@ import type { Explanation } from "../policy.ts";
 import { quote } from "../text/report.ts";
 import type { ListEntry, Section } from "./lists.ts";
 import type { PolicyParts } from "./parts.ts";
-import { concerns, judgeRule, type Rule } from "./rules.ts";
+import { concerns, judgeClient, judgeRule, type Rule } from "./rules.ts";
 
 type Row = Explanation["rules"][number];
 type Args = Readonly<Record<string, unknown>>;
+type ToolRequest = Extract<PolicyRequest, { kind: "tool" }>;
 
 /** Says of every rule what it made of the request, and why. */
 export function explain(parts: PolicyParts, request: PolicyRequest, decision: Decision): Explanation {
@@ -18,7 +19,7 @@ export function explain(parts: PolicyParts, request: PolicyRequest, decision: De
 function rowsFor(parts: PolicyParts, request: PolicyRequest): readonly Row[] {
   switch (request.kind) {
     case "tool":
-      return parts.rules.map((rule) => explainRule(parts.file, rule, request.name, request.args));
+      return parts.rules.map((rule) => explainRule(parts.file, rule, request));
     case "resource": {
       const uri = parseUri(request.uri);
       const flaw = uri.kind === "flawed" ? `The URI is not plain: ${uri.flaw}` : undefined;
@@ -32,11 +33,16 @@ function rowsFor(parts: PolicyParts, request: PolicyRequest): readonly Row[] {
   }
 }
 
-function explainRule(file: string, rule: Rule, tool: string, args: Args | undefined): Row {
+function explainRule(file: string, rule: Rule, request: ToolRequest): Row {
+  const { name: tool, args, client } = request;
   const row = { name: rule.name, effect: rule.effect, file, line: rule.place.line };
   if (!concerns(rule, tool)) return { ...row, outcome: "no", because: "It does not name this tool" };
-  const outcome = judgeRule(rule, args);
-  return { ...row, outcome, because: because(rule, args, outcome) };
+  const outcome = judgeRule(rule, args, client);
+  const who = judgeClient(rule, client);
+  if (who === "no") return { ...row, outcome, because: "It does not speak of this client" };
+  // What the arguments alone rule out needs no client to be known.
+  if (who === "yes" || outcome === "no") return { ...row, outcome, because: because(rule, args, outcome) };
+  return { ...row, outcome, because: `It speaks of some clients only, and none is given: ${onDoubt(rule)}` };
 }
 
 function because(rule: Rule, args: Args | undefined, outcome: Verdict): string {
@@ -50,8 +56,11 @@ function because(rule: Rule, args: Args | undefined, outcome: Verdict): string {
   if (outcome === "no") return `${name} does not match ${telling.matcher.says}`;
   const reason = reasonOf(telling.text, value, telling.matcher.why);
   const doubt = reason ?? "wrong type, empty list, or a spelling that can be read in several ways";
-  const fires = rule.effect === "allow" ? "not allowed on doubt" : "refused on doubt";
-  return `${name} cannot be told for certain (${doubt}): ${fires}`;
+  return `${name} cannot be told for certain (${doubt}): ${onDoubt(rule)}`;
+}
+
+function onDoubt({ effect }: Rule): string {
+  return effect === "allow" ? "not allowed on doubt" : "refused on doubt";
 }
 
 /** Only for a plain argument: in a list it would have to say which element. */

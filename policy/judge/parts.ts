@@ -1,3 +1,4 @@
+import type { Clients } from "../clients.ts";
 import type { AuditSection, ServerSection } from "../policy.ts";
 import type { FixedSections, PromptSection, ResourceSection } from "./lists.ts";
 import type { Rule } from "./rules.ts";
@@ -11,6 +12,7 @@ export interface PolicyParts {
   readonly expires: number | undefined;
   readonly server: ServerSection;
   readonly audit: AuditSection;
+  readonly clients: Clients | undefined;
   readonly fallback: "allow" | "deny";
   readonly rules: readonly Rule[];
   readonly resources: ResourceSection;

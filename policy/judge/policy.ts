@@ -14,7 +14,7 @@ export function openPolicy(parts: PolicyParts): Policy {
   const decide = (request: PolicyRequest): Decision => {
     switch (request.kind) {
       case "tool":
-        return tools.decide(request.name, request.args);
+        return tools.decide(request.name, request.args, request.client);
       case "resource":
         return decideSection(resources, parseUri(request.uri), fallback);
       case "prompt":
@@ -31,7 +31,7 @@ export function openPolicy(parts: PolicyParts): Policy {
     expires: parts.expires,
     server: parts.server,
     audit: parts.audit,
-    clients: undefined,
+    clients: parts.clients,
     decide,
     readsArguments: tools.readsArguments,
     argumentNames: tools.argumentNames,

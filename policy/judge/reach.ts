@@ -8,8 +8,8 @@ export function checkReach(rules: readonly Rule[], report: Report): void {
     if (rule.effect !== "allow") continue;
     for (const tool of rule.tools) {
       const winner = always.find((one) => {
-        return one.tools.some((other) => other.text === tool.text) ||
-          tool.test === undefined && concerns(one, tool.text);
+        return includesClients(one, rule) && (one.tools.some((other) => other.text === tool.text) ||
+          tool.test === undefined && concerns(one, tool.text));
       });
       if (winner === undefined) continue;
       const message = `Rule ${quote(rule.name)} never allows ${
@@ -18,4 +18,10 @@ export function checkReach(rules: readonly Rule[], report: Report): void {
       report.warning(tool.place, message, `Line ${winner.place.line} beats it whatever the order`);
     }
   }
+}
+
+/** Whether the one speaks of every client that the other speaks of. */
+function includesClients(one: Rule, other: Rule): boolean {
+  if (one.clients === undefined) return true;
+  return other.clients !== undefined && [...other.clients].every((name) => one.clients!.has(name));
 }

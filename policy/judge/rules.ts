@@ -6,6 +6,7 @@ import { compileMatcher, type Matcher } from "../match/matcher.ts";
 import { compileSelector, parseSelector, type Selector } from "../match/selector.ts";
 import { both, isContainer, type Judge, type Reading, type Verdict } from "../match/verdict.ts";
 import type { Workshop } from "../match/words.ts";
+import { suggestion } from "../text/nearest.ts";
 import { quote } from "../text/report.ts";
 import { field, type MapNode, type Place, type ScalarNode, scalarsOf, textField } from "../text/tree.ts";
 
@@ -15,6 +16,8 @@ export interface Rule {
   readonly message: string | undefined;
   readonly place: Place;
   readonly tools: readonly ToolPattern[];
+  /** Undefined: the rule speaks of every client. */
+  readonly clients: ReadonlySet<string> | undefined;
   /** Undefined: the rule does not look at arguments. */
   readonly args: ArgumentRule | undefined;
 }
@@ -41,7 +44,12 @@ export interface ArgumentPart {
   readonly judge: Judge;
 }
 
-export function compileRules(nodes: readonly MapNode[], workshop: Workshop): readonly Rule[] {
+/** @param clients Names that rules may refer to. */
+export function compileRules(
+  nodes: readonly MapNode[],
+  clients: ReadonlySet<string>,
+  workshop: Workshop,
+): readonly Rule[] {
   const names = new Set<string>();
   const rules: Rule[] = [];
   for (const node of nodes) {
@@ -54,14 +62,18 @@ export function compileRules(nodes: readonly MapNode[], workshop: Workshop): rea
       );
     }
     if (name !== undefined) names.add(name);
-    const rule = compileRule(node, workshop);
+    const rule = compileRule(node, clients, workshop);
     if (rule !== undefined && node.sound) rules.push(rule);
   }
   return rules;
 }
 
 /** Also goes through a rule that has errors, as far as it can be understood, to find those in the rest of it. */
-function compileRule(node: MapNode, workshop: Workshop): Rule | undefined {
+function compileRule(
+  node: MapNode,
+  known: ReadonlySet<string>,
+  workshop: Workshop,
+): Rule | undefined {
   const name = textField(node, "name");
   const effect = textField(node, "effect") as Rule["effect"] | undefined;
   if (effect !== undefined) checkKeys(node, effect, workshop);
@@ -70,11 +82,12 @@ function compileRule(node: MapNode, workshop: Workshop): Rule | undefined {
     ? compileArguments(node, args, effect ?? "allow", workshop)
     : undefined;
   const tools = compileTools(node, workshop);
+  const clients = readClients(node, known, workshop);
   if (name === undefined || effect === undefined || args !== undefined && compiled === undefined) {
     return undefined;
   }
   const place = { line: node.line, column: node.column };
-  return { name, effect, message: textField(node, "message"), place, tools, args: compiled };
+  return { name, effect, message: textField(node, "message"), place, tools, clients, args: compiled };
 }
 
 function checkKeys(node: MapNode, effect: Rule["effect"], { report }: Workshop): void {
@@ -106,6 +119,28 @@ function compileTools(node: MapNode, { report }: Workshop): ToolPattern[] {
     const pattern = compileName(item, (message) => report.error(item, message));
     return pattern === undefined ? [] : [pattern];
   });
+}
+
+/** A name that is misspelt would keep a deny rule from ever speaking of anybody. */
+function readClients(
+  node: MapNode,
+  known: ReadonlySet<string>,
+  { report }: Workshop,
+): ReadonlySet<string> | undefined {
+  const list = field(node, "clients");
+  if (list === undefined) return undefined;
+  const items = scalarsOf(list);
+  if (items.length === 0) report.error(list, "'clients' is empty: the rule can never match");
+  const names = new Set<string>();
+  for (const item of items) {
+    const name = String(item.value);
+    if (names.has(name)) report.error(item, `${quote(name)} is listed twice`);
+    names.add(name);
+    if (known.has(name)) continue;
+    const hint = known.size === 0 ? "Name it under 'clients' of the policy" : suggestion(name, [...known]);
+    report.error(item, `The policy has no client ${quote(name)}`, hint);
+  }
+  return names;
 }
 
 /** A name, or a glob over names. */
@@ -173,8 +208,23 @@ function readSelector(key: ScalarNode, reading: Reading, { report }: Workshop): 
 
 const NO_ARGUMENTS: Readonly<Record<string, unknown>> = Object.freeze(Object.create(null));
 
+/** Whether the rule speaks of this client; unknown when nobody knows which one it is. */
+export function judgeClient({ clients }: Rule, client: string | undefined): Verdict {
+  if (clients === undefined) return "yes";
+  return client === undefined ? "unknown" : clients.has(client) ? "yes" : "no";
+}
+
 /** What a rule says of a call to a tool that it names. */
-export function judgeRule(rule: Rule, args: Readonly<Record<string, unknown>> | undefined): Verdict {
+export function judgeRule(
+  rule: Rule,
+  args: Readonly<Record<string, unknown>> | undefined,
+  client: string | undefined,
+): Verdict {
+  const who = judgeClient(rule, client);
+  return who === "no" ? "no" : both(who, judgeArguments(rule, args));
+}
+
+function judgeArguments(rule: Rule, args: Readonly<Record<string, unknown>> | undefined): Verdict {
   if (rule.args === undefined) return "yes";
   const value = args === undefined ? NO_ARGUMENTS : args;
   if (!isContainer(value) || Array.isArray(value)) return "unknown";

@@ -8,6 +8,7 @@ export function summarise(parts: PolicyParts): string {
     section(parts.resources, parts.fallback),
     section(parts.prompts, parts.fallback),
     fromServer(parts),
+    clients(parts),
     ...(parts.mode === "observe" ? ["observes only: nothing is blocked"] : []),
     ...(parts.expires === undefined
       ? []
@@ -23,6 +24,16 @@ function rules({ rules }: PolicyParts): string {
     return count === 0 ? [] : [`${count} ${effect}`];
   });
   return `${rules.length} ${rules.length === 1 ? "rule" : "rules"} (${counts.join(", ")})`;
+}
+
+const MOST_NAMES = 5;
+
+function clients({ clients }: PolicyParts): string {
+  if (clients === undefined) return "any process of the guard's user may connect";
+  const { names } = clients;
+  const more = names.length > MOST_NAMES ? `, and ${names.length - MOST_NAMES} more` : "";
+  const count = `${names.length} ${names.length === 1 ? "client" : "clients"}`;
+  return `${count} (${names.slice(0, MOST_NAMES).join(", ")}${more})`;
 }
 
 /** Only the lengths of the lists are looked at. */

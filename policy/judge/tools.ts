@@ -3,11 +3,14 @@
  * then the default. The order of the rules plays no part.
  */
 import type { Decision } from "../decision.ts";
-import { concerns, judgeRule, type Rule } from "./rules.ts";
+import type { Verdict } from "../match/verdict.ts";
+import { concerns, judgeClient, judgeRule, type Rule } from "./rules.ts";
+
+type Args = Readonly<Record<string, unknown>>;
 
 export interface ToolTable {
-  decide(name: string, args: Readonly<Record<string, unknown>> | undefined): Decision;
-  shows(name: string): boolean;
+  decide(name: string, args: Args | undefined, client: string | undefined): Decision;
+  shows(name: string, client: string | undefined): boolean;
   readsArguments(name: string): boolean;
   argumentNames(name: string): readonly string[];
 }
@@ -18,7 +21,8 @@ interface ToolEntry {
   readonly allowing: readonly Rule[];
   /** Decisions by the set of rules that made them, as bits: no allocation on the hot path. */
   readonly decisions: Map<number, Decision>;
-  readonly shown: boolean;
+  /** Undefined: it depends on the client. */
+  readonly shown: boolean | undefined;
   readonly readsArguments: boolean;
   readonly argumentNames: readonly string[];
 }
@@ -43,43 +47,56 @@ export function openToolTable(rules: readonly Rule[], fallback: "allow" | "deny"
     return entry;
   };
   return {
-    decide(name, args) {
+    decide(name, args, client) {
       const entry = entryOf(name);
-      return decideBy(entry, entry.refusing, "deny", args) ??
-        decideBy(entry, entry.allowing, "allow", args) ??
-        byDefault;
+      return decideBy(entry, "deny", args, client) ?? decideBy(entry, "allow", args, client) ?? byDefault;
     },
-    shows: (name) => entryOf(name).shown,
+    shows(name, client) {
+      const { shown, refusing, allowing } = entryOf(name);
+      return shown ?? isShown([...refusing, ...allowing], client, fallback);
+    },
     readsArguments: (name) => entryOf(name).readsArguments,
     argumentNames: (name) => entryOf(name).argumentNames,
   };
 }
 
 function makeEntry(rules: readonly Rule[], fallback: "allow" | "deny"): ToolEntry {
-  const hidden = rules.some((rule) => rule.effect === "hide");
+  const depends = rules.some((rule) => rule.clients !== undefined);
   const names = rules.flatMap((rule) => rule.args?.parts ?? []).map((part) => part.selector.steps[0]);
   return {
     refusing: rules.filter((rule) => rule.effect !== "allow"),
     allowing: rules.filter((rule) => rule.effect === "allow"),
     decisions: new Map(),
-    shown: !hidden && (rules.length > 0 || fallback === "allow"),
+    shown: depends ? undefined : isShown(rules, undefined, fallback),
     readsArguments: rules.some((rule) => rule.args !== undefined),
     argumentNames: Array.from(new Set(names.filter((name) => typeof name === "string"))),
   };
 }
 
+/** Of the rules that name the tool, those that may speak of the client. */
+function isShown(rules: readonly Rule[], client: string | undefined, fallback: Decision["effect"]): boolean {
+  const speaking = rules.filter((rule) => counts(rule.effect, judgeClient(rule, client)));
+  if (speaking.some((rule) => rule.effect === "hide")) return false;
+  return speaking.length > 0 || fallback === "allow";
+}
+
+/** What allows must be certain; what denies need not be. */
+function counts(effect: Rule["effect"], verdict: Verdict): boolean {
+  return effect === "allow" ? verdict === "yes" : verdict !== "no";
+}
+
 function decideBy(
   entry: ToolEntry,
-  rules: readonly Rule[],
   effect: Decision["effect"],
-  args: Readonly<Record<string, unknown>> | undefined,
+  args: Args | undefined,
+  client: string | undefined,
 ): Decision | undefined {
+  const rules = effect === "deny" ? entry.refusing : entry.allowing;
   let matched = 0;
   let bits = 0;
   let others: Rule[] | undefined;
   for (let index = 0; index < rules.length; index++) {
-    const verdict = judgeRule(rules[index]!, args);
-    if (effect === "allow" ? verdict !== "yes" : verdict === "no") continue;
+    if (!counts(effect, judgeRule(rules[index]!, args, client))) continue;
     matched++;
     if (index < 29) bits |= 1 << index;
     else (others ??= []).push(rules[index]!);

@@ -161,9 +161,11 @@ function checkChoice(node: ScalarNode, shape: ChoiceShape, label: string, contex
 }
 
 function flawOfNumber(node: ScalarNode, shape: NumberShape): string | undefined {
-  if (typeof node.value !== "number") return `must be a number, not ${describeNode(node)}`;
+  if (typeof node.value === "string" && shape.words?.includes(node.value)) return undefined;
+  if (typeof node.value !== "number") return `must be ${describe(shape)}, not ${describeNode(node)}`;
   if (shape.integer === true && !Number.isInteger(node.value)) return `must be a whole number`;
-  return shape.min !== undefined && node.value < shape.min ? `must not be below ${shape.min}` : undefined;
+  if (shape.min !== undefined && node.value < shape.min) return `must not be below ${shape.min}`;
+  return shape.max !== undefined && node.value > shape.max ? `must not be above ${shape.max}` : undefined;
 }
 
 function flawless(
@@ -209,7 +211,7 @@ function describe(shape: Shape): string {
     case "constant":
       return String(shape.value);
     case "number":
-      return "a number";
+      return ["a number", ...(shape.words ?? [])].join(" or ");
     case "scalar":
       return "a single value";
     case "list":

@@ -23,10 +23,7 @@ function schemaOf(shape: Shape): Schema {
     case "text":
       return { type: "string", ...pattern(shape.form) };
     case "number":
-      return {
-        type: shape.integer ? "integer" : "number",
-        ...(shape.min === undefined ? {} : { minimum: shape.min }),
-      };
+      return schemaOfNumber(shape);
     case "choice":
       return { enum: shape.of };
     case "constant":
@@ -49,6 +46,15 @@ function schemaOf(shape: Shape): Schema {
     case "either":
       return { anyOf: shape.of.map(schemaOf) };
   }
+}
+
+function schemaOfNumber({ integer, min, max, words }: Extract<Shape, { kind: "number" }>): Schema {
+  const number = {
+    type: integer ? "integer" : "number",
+    ...(min === undefined ? {} : { minimum: min }),
+    ...(max === undefined ? {} : { maximum: max }),
+  };
+  return words === undefined ? number : { anyOf: [number, { enum: words }] };
 }
 
 function schemaOfMap(shape: MapShape): Schema {

@@ -12,7 +12,14 @@ export type Insertion = "plain" | "path" | "glob" | "regex" | "uri";
 
 export type Shape =
   | { readonly kind: "text"; readonly form: string; readonly insert?: Insertion }
-  | { readonly kind: "number"; readonly min?: number; readonly integer?: boolean }
+  /** `words` may stand where the number does. */
+  | {
+    readonly kind: "number";
+    readonly min?: number;
+    readonly max?: number;
+    readonly integer?: boolean;
+    readonly words?: readonly string[];
+  }
   /** A closed set of words; those under `later` belong to the language and cannot be enforced yet. */
   | {
     readonly kind: "choice";

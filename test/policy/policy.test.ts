@@ -22,12 +22,12 @@ test("a list shows what may be allowed and what a deny rule speaks of, and nothi
     "__proto__",
     "toString",
   ];
-  assert.equal(names.filter(policy.showsTool), ["allowed", "ns_a", "denied"]);
+  assert.equal(names.filter((it) => policy.showsTool(it)), ["allowed", "ns_a", "denied"]);
 });
 
 test("under 'default: allow' a list hides only what is hidden or denied", async () => {
   const policy = await load(`${withRules("{name: c, tools: [secret], effect: hide}")}default: allow\n`);
-  assert.equal(["a", "secret", "__proto__"].filter(policy.showsTool), ["a", "__proto__"]);
+  assert.equal(["a", "secret", "__proto__"].filter((it) => policy.showsTool(it)), ["a", "__proto__"]);
   assert.ok(policy.showsPrompt("p"));
   assert.ok(policy.showsResource("x:y"));
   assert.ok(policy.showsTemplate("x:{y}"));
@@ -37,8 +37,10 @@ test("lists of resources and prompts hold what may be read", async () => {
   const policy = await load(`${withRules()}prompts: {allow: [a]}
 resources: {allow: ["demo://a/**", "file://$PROJECT/docs/*.md"], deny: ["demo://a/x/**"]}
 `.replace("rules:\n", ""));
-  assert.equal(["a", "b"].filter(policy.showsPrompt), ["a"]);
-  assert.equal(["demo://a/1", "demo://a/x/1", "demo://b/1"].filter(policy.showsResource), ["demo://a/1"]);
+  assert.equal(["a", "b"].filter((it) => policy.showsPrompt(it)), ["a"]);
+  assert.equal(["demo://a/1", "demo://a/x/1", "demo://b/1"].filter((it) => policy.showsResource(it)), [
+    "demo://a/1",
+  ]);
   const shown = [
     "demo://a/{id}",
     "demo://{host}/1",
@@ -60,7 +62,7 @@ resources: {allow: ["demo://a/**", "file://$PROJECT/docs/*.md"], deny: ["demo://
     "demo://a/}{id}",
     "demo://a/\n{id}",
   ];
-  assert.equal([...shown, ...hidden].filter(policy.showsTemplate), shown);
+  assert.equal([...shown, ...hidden].filter((it) => policy.showsTemplate(it)), shown);
 });
 
 test("arguments need to be parsed only for tools whose rules look at them", async () => {
