@@ -31,7 +31,7 @@ export type PolicyRequest = RequestedThing & {
    * The name that admission gave the caller. Undefined: nobody knows; then allow rules for some clients only do not
    * match, and deny and hide rules for some clients only do.
    */
-  readonly client?: string;
+  readonly client?: string | undefined;
 };
 
 /** What is asked of the policy. Values are as JSON.parse made them, save numbers (see `InexactNumber`). */

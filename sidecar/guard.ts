@@ -106,6 +106,7 @@ export function openSession(
     judge: new Judge(
       policy,
       (error) => options.notice(`The policy failed on a message: ${messageOf(error)}`),
+      peer.client,
     ),
     audit: log,
     limits: { ...DEFAULT_LIMITS, ...(options.maxLine === undefined ? {} : { peerLine: options.maxLine }) },

@@ -3,7 +3,7 @@
  * policy at all" are told from enforcement.
  */
 import type { Decision, Policy, PolicyRequest } from "../../policy/mod.ts";
-import { isStandard } from "../protocol/methods.ts";
+import { isStandard, type ListMember } from "../protocol/methods.ts";
 
 /** A decision together with what is to be done about it. */
 export interface Verdict {
@@ -25,15 +25,19 @@ const FAILED: Decision = { effect: "deny", reason: "default", rules: ["(judging 
 export class Judge {
   readonly #policy: Policy | undefined;
   readonly #onFailure: (error: unknown) => void;
+  /** The name that admission gave the peer: every request that is judged carries it. */
+  readonly client: string | undefined;
   readonly #methods = new Map<string, Verdict>();
 
   /**
    * @param policy Undefined: there is no policy file, everything passes and is recorded.
    * @param onFailure Told when judging threw; the message is denied all the same.
+   * @param client The entry of the policy's `clients` that admitted the peer.
    */
-  constructor(policy: Policy | undefined, onFailure: (error: unknown) => void) {
+  constructor(policy: Policy | undefined, onFailure: (error: unknown) => void, client?: string) {
     this.#policy = policy;
     this.#onFailure = onFailure;
+    this.client = client;
   }
 
   get policy(): Policy | undefined {
@@ -56,7 +60,7 @@ export class Judge {
     if (this.#policy === undefined) return { decision: OPEN, passes: true, observed: false };
     const cached = this.#methods.get(name);
     if (cached !== undefined) return cached;
-    const decision = this.#decide({ kind: "method", method: name });
+    const decision = this.#decide({ kind: "method", method: name, client: this.client });
     const listed = decision.effect === "allow" && decision.reason === "section";
     const passes = decision.effect === "allow" && (defined || listed);
     const verdict: Verdict = {
@@ -67,6 +71,22 @@ export class Judge {
     // Names from the wire are without number: only those that MCP defines are remembered.
     if (defined) this.#methods.set(name, verdict);
     return verdict;
+  }
+
+  /** Whether an entry stays in a list that the peer is shown. */
+  shows(entries: ListMember, name: string): boolean {
+    const policy = this.#policy;
+    if (policy === undefined) return true;
+    switch (entries) {
+      case "tools":
+        return policy.showsTool(name, this.client);
+      case "prompts":
+        return policy.showsPrompt(name, this.client);
+      case "resources":
+        return policy.showsResource(name, this.client);
+      case "resourceTemplates":
+        return policy.showsTemplate(name, this.client);
+    }
   }
 
   judge(request: PolicyRequest): Verdict {

@@ -2,8 +2,8 @@
  * Takes out of a list what the policy does not show, and leaves every other byte as the server wrote it.
  */
 import { Buffer } from "node:buffer";
-import type { Policy } from "../../policy/mod.ts";
 import type { ListMember } from "../protocol/methods.ts";
+import type { Judge } from "./judge.ts";
 import { elementsOf, type Member, membersOf, type Span } from "../relay/json-members.ts";
 
 export interface FilteredList {
@@ -20,7 +20,7 @@ export function filterList(
   line: Buffer,
   result: Span,
   entries: ListMember,
-  policy: Policy,
+  judge: Pick<Judge, "shows">,
   modern: boolean,
 ): FilteredList | undefined {
   const members = membersOf(line, result.start, result.end);
@@ -35,7 +35,7 @@ export function filterList(
   for (const element of elements) {
     const name = nameOf(line, element, entries);
     if (name === undefined) return undefined;
-    if (isShown(policy, entries, name)) kept.push(element);
+    if (judge.shows(entries, name)) kept.push(element);
     else hidden.push(name);
   }
   if (hidden.length > 0) edits.push({ at: list.value, text: arrayOf(line, kept) });
@@ -56,19 +56,6 @@ function nameOf(line: Buffer, element: Span, entries: ListMember): string | unde
   const key = entries === "resources" ? "uri" : entries === "resourceTemplates" ? "uriTemplate" : "name";
   const name = Object.hasOwn(entry, key) ? (entry as Record<string, unknown>)[key] : undefined;
   return typeof name === "string" ? name : undefined;
-}
-
-function isShown(policy: Policy, entries: ListMember, name: string): boolean {
-  switch (entries) {
-    case "tools":
-      return policy.showsTool(name);
-    case "prompts":
-      return policy.showsPrompt(name);
-    case "resources":
-      return policy.showsResource(name);
-    case "resourceTemplates":
-      return policy.showsTemplate(name);
-  }
 }
 
 interface Edit {

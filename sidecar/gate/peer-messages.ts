@@ -168,7 +168,12 @@ export class PeerMessages {
     }
     const verdict = policy !== undefined && listed === undefined
       ? state.judge.settle({ effect: "deny", reason: "unknown-tool", rules: [] })
-      : state.judge.judge({ kind: "tool", name: tool, args: this.#arguments(line, tool, first) });
+      : state.judge.judge({
+        kind: "tool",
+        name: tool,
+        args: this.#arguments(line, tool, first),
+        client: state.judge.client,
+      });
     const argsDigest = state.audit.digestArguments(
       line.bytes.subarray(scanner.start(Slot.arguments), scanner.end(Slot.arguments)),
     );
@@ -204,8 +209,9 @@ export class PeerMessages {
 
   #namedRequests(line: PeerLine, method: Method): { request: PolicyRequest; name: string }[] | undefined {
     const scanner = this.#scanner;
-    const resource = (uri: string | undefined) => uri === undefined ? undefined : [asResource(uri)];
-    const prompt = (name: string | undefined) => name === undefined ? undefined : [asPrompt(name)];
+    const { client } = this.#state.judge;
+    const resource = (uri: string | undefined) => uri === undefined ? undefined : [asResource(uri, client)];
+    const prompt = (name: string | undefined) => name === undefined ? undefined : [asPrompt(name, client)];
     switch (method.duty) {
       case "resource":
         return resource(scanner.text(Slot.uri));
@@ -233,7 +239,7 @@ export class PeerMessages {
     if (!Array.isArray(uris) || !uris.every((uri): uri is string => typeof uri === "string")) {
       return undefined;
     }
-    return uris.map(asResource);
+    return uris.map((uri) => asResource(uri, this.#state.judge.client));
   }
 
   /** A method that MCP does not define: refused, unless the policy lists it under `methods.allow`. */
@@ -342,12 +348,14 @@ function isDefined(method: Method | undefined, kind: Method["kind"], modern: boo
   return method.eras.includes(era);
 }
 
-function asResource(uri: string): { request: PolicyRequest; name: string } {
-  return { request: { kind: "resource", uri }, name: uri };
+type Client = string | undefined;
+
+function asResource(uri: string, client: Client): { request: PolicyRequest; name: string } {
+  return { request: { kind: "resource", uri, client }, name: uri };
 }
 
-function asPrompt(name: string): { request: PolicyRequest; name: string } {
-  return { request: { kind: "prompt", name }, name };
+function asPrompt(name: string, client: Client): { request: PolicyRequest; name: string } {
+  return { request: { kind: "prompt", name, client }, name };
 }
 
 function isBlank(bytes: Buffer, start: number, end: number): boolean {

@@ -134,7 +134,7 @@ export class UpstreamMessages {
       start: this.#scanner.start(Slot.result) - start,
       end: this.#scanner.end(Slot.result) - start,
     };
-    const filtered = filterList(line, at, method.entries, policy, request.modern);
+    const filtered = filterList(line, at, method.entries, state.judge, request.modern);
     if (filtered === undefined) {
       this.#failed(request, "The server's list cannot be read", "list");
       return false;
@@ -210,7 +210,11 @@ export class UpstreamMessages {
   /** Decides, records, and has the record written: what the server asks is rare, and must not outrun the log. */
   #allowsFeature(feature: ServerFeature, where: string, rpcId?: string): boolean {
     const state = this.#state;
-    const verdict = state.judge.judge({ kind: "from-server", feature });
+    const verdict = state.judge.judge({
+      kind: "from-server",
+      feature,
+      client: state.judge.client,
+    });
     state.recordVerdict(
       { direction: "fromUpstream", method: where, name: feature, rpcId },
       verdict,
@@ -311,7 +315,12 @@ export class UpstreamMessages {
   }
 
   #mayHearOf(uri: string | undefined): boolean {
-    return uri !== undefined && this.#state.judge.judge({ kind: "resource", uri }).passes;
+    return uri !== undefined && this.#judges(uri);
+  }
+
+  #judges(uri: string): boolean {
+    const { judge } = this.#state;
+    return judge.judge({ kind: "resource", uri, client: judge.client }).passes;
   }
 
   /** The server no longer waits for an answer of the peer's. */

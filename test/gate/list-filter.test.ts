@@ -2,27 +2,20 @@ import { Buffer } from "node:buffer";
 import fc from "fast-check";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import type { Policy } from "../../policy/mod.ts";
 import { filterList } from "../../sidecar/gate/list-filter.ts";
 import type { ListMember } from "../../sidecar/protocol/methods.ts";
 import { Slot } from "../../sidecar/protocol/keys.ts";
 import { StrictScanner } from "../../sidecar/relay/strict-scanner.ts";
 
 /** Shows what does not begin with "hidden". */
-const shows = (name: string) => !name.startsWith("hidden");
-const policy = {
-  showsTool: shows,
-  showsPrompt: shows,
-  showsResource: shows,
-  showsTemplate: shows,
-} as unknown as Policy;
+const judge = { shows: (_: ListMember, name: string) => !name.startsWith("hidden") };
 
 function filter(result: string, entries: ListMember = "tools", modern = false) {
   const line = Buffer.from(`{"result":${result},"jsonrpc":"2.0","id":1}\r\n`);
   const scanner = new StrictScanner();
   assert.is(scanner.scanLenient(line, 0, line.length), undefined);
   const at = { start: scanner.start(Slot.result), end: scanner.end(Slot.result) };
-  const filtered = filterList(line, at, entries, policy, modern);
+  const filtered = filterList(line, at, entries, judge, modern);
   if (filtered === undefined) return undefined;
   const text = filtered.line.toString();
   assert.ok(text.endsWith(',"jsonrpc":"2.0","id":1}\r\n'), "the rest of the line changed");
