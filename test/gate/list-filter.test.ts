@@ -8,7 +8,8 @@ import { Slot } from "../../sidecar/protocol/keys.ts";
 import { StrictScanner } from "../../sidecar/relay/strict-scanner.ts";
 
 /** Shows what does not begin with "hidden". */
-const judge = { shows: (_: ListMember, name: string) => !name.startsWith("hidden") };
+const shows = (name: string) => !name.startsWith("hidden");
+const judge = { shows: (_: ListMember, name: string) => shows(name) };
 
 function filter(result: string, entries: ListMember = "tools", modern = false) {
   const line = Buffer.from(`{"result":${result},"jsonrpc":"2.0","id":1}\r\n`);
