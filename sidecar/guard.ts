@@ -39,6 +39,8 @@ export interface GuardOptions {
   readonly passEnv: readonly string[];
   /** Stands before each line of the server's stderr; without it the server writes to ours directly. */
   readonly stderrPrefix: string | undefined;
+  /** Doors beside our own standard streams, as URLs: `unix:/path.sock`. Empty: our own standard streams. */
+  readonly listen: readonly string[];
   /** Longest line from a peer, in bytes. @default {8 MiB} */
   readonly maxLine: number | undefined;
   /** The guard's own, for the log's start record. */
@@ -50,6 +52,8 @@ export interface GuardOptions {
 /** A guard that is ready to take peers. Nothing was started yet. */
 export interface Guard {
   readonly options: GuardOptions;
+  /** The server's name: in the log, and of its socket. */
+  readonly name: string;
   readonly platform: Platform;
   readonly policy: Policy | undefined;
   readonly log: AuditLog;
@@ -79,10 +83,12 @@ export async function assemble(options: GuardOptions): Promise<Guard> {
       "Cannot start: no server command, neither after '--' nor in the policy",
     );
   }
-  const log = openLog(options, options.name ?? policy?.name ?? basename(command[0]), loaded);
+  const name = options.name ?? policy?.name ?? basename(command[0]);
+  const log = openLog(options, name, loaded);
   const digests = createDigests();
   return {
     options,
+    name,
     platform,
     policy,
     log,

@@ -52,12 +52,21 @@ export interface RefusedPeer {
   readonly identity: SessionIdentity;
 }
 
-/** Decides once. Never rejects: whatever throws on the way is a refusal. */
+/** The first hash of a large executable from a cold disk takes seconds. */
+const LONGEST_MS = 30_000;
+
+/** Decides once. Never rejects: whatever throws on the way, or takes too long, is a refusal. */
 export async function admitPeer(request: AdmissionRequest): Promise<AdmittedPeer | RefusedPeer> {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const late = new Promise<RefusedPeer>((resolve) => {
+    timer = setTimeout(() => resolve(refused(request, "ERR_ATTESTATION_FAILED", ["timeout"])), LONGEST_MS);
+  });
   try {
-    return await decide(request);
+    return await Promise.race([decide(request), late]);
   } catch {
     return refused(request, "ERR_INTERNAL", ["judging-failed"]);
+  } finally {
+    clearTimeout(timer);
   }
 }
 
