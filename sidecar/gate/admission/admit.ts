@@ -74,11 +74,9 @@ async function decide(request: AdmissionRequest): Promise<AdmittedPeer | Refused
   const { attestation, clients, world } = request;
   const gate = refuseAccount(request);
   if (gate !== undefined) return gate;
-  if (clients === undefined) return admitted(request, { grade: "kernel", account: true }, 0);
+  if (clients === undefined) return admitted(request, { grade: "kernel", account: true });
   const evidence = await attestation.gather(clients.wants);
-  // What waits now was sent before the measurement ended, so perhaps before the peer became what was measured: another
-  // program can queue its requests, and then exec this one (step 10).
-  const stale = staleBytes(request.stream);
+  const early = earlyBytes(request.stream);
   const changed = attestation.remeasure();
   if (changed !== undefined) return refused(request, "ERR_PEER_GONE", [changed], evidence);
   const admission = clients.admit(evidence, world);
@@ -86,11 +84,15 @@ async function decide(request: AdmissionRequest): Promise<AdmittedPeer | Refused
     const reasons = admission.reasons.map(({ client, because }) => `${client}: ${because}`);
     return refused(request, "ERR_PEER_REFUSED", reasons, evidence);
   }
-  return admitted(request, admission, admission.proof === "required" ? stale : 0);
+  return admitted(request, admission, early);
 }
 
-/** Everything is stale where the kernel names senders and cannot count; nothing where it does not even name them. */
-function staleBytes(stream: PeerStream): number {
+/**
+ * What waits now was sent before the measurement ended, so perhaps before the peer became what was measured: another
+ * program can queue its requests, and then exec this one (step 10). All there ever comes counts as that where the
+ * kernel names senders and cannot count; nothing where it does not even name them.
+ */
+function earlyBytes(stream: PeerStream): number {
   return stream.namesSenders ? stream.waiting() ?? Infinity : 0;
 }
 
@@ -130,7 +132,11 @@ interface Terms {
   readonly sender?: "every" | "first";
 }
 
-function admitted(request: AdmissionRequest, terms: Terms, stale: number): AdmittedPeer {
+function admitted(
+  request: AdmissionRequest,
+  terms: Terms,
+  early: number = earlyBytes(request.stream),
+): AdmittedPeer {
   const { attestation, stream, trustDomain } = request;
   const { client, grade, account, proof = "not-required", sender = "every" } = terms;
   const proven = proof === "required" && sender === "every";
@@ -143,7 +149,8 @@ function admitted(request: AdmissionRequest, terms: Terms, stale: number): Admit
     stream: new AdmittedStream(stream, attestation, {
       from: senderOf(stream, attestation.immediate),
       sender,
-      stale,
+      early,
+      proof,
       image: !account,
     }),
     client,

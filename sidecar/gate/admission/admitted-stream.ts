@@ -18,8 +18,10 @@ export interface StreamTerms {
   readonly from: Credentials | undefined;
   /** Whether every read must come from there, or the first only. */
   readonly sender: "every" | "first";
-  /** Bytes that were sent before the peer was measured: they may have no effect. */
-  readonly stale: number;
+  /** The first so many bytes were sent before the peer was measured, some perhaps before the kernel named senders. */
+  readonly early: number;
+  /** Whether these may have no effect: another program could have sent them, and become this one since. */
+  readonly proof: "required" | "not-required";
   /** Whether the peer was admitted for what it runs: then it must go on running it. */
   readonly image: boolean;
 }
@@ -32,7 +34,7 @@ export interface PeerLoss {
 }
 
 export interface AdmittedEvents {
-  /** @param fresh All of it was sent after the peer was measured. */
+  /** @param fresh It may have effect: it was sent after the peer was measured, or that need not be proven. */
   data(chunk: Buffer, fresh: boolean): void;
   end(): void;
   error(error: Error): void;
@@ -48,7 +50,7 @@ export class AdmittedStream {
   readonly #stream: PeerStream;
   readonly #attestation: Attestation;
   readonly #terms: StreamTerms;
-  #stale: number;
+  #early: number;
   #readOnce = false;
   #events: AdmittedEvents | undefined;
   #watch: ReturnType<typeof setInterval> | undefined;
@@ -58,7 +60,7 @@ export class AdmittedStream {
     this.#stream = stream;
     this.#attestation = attestation;
     this.#terms = terms;
-    this.#stale = terms.stale;
+    this.#early = terms.early;
   }
 
   start(events: AdmittedEvents): void {
@@ -105,10 +107,11 @@ export class AdmittedStream {
     if (this.#lost) return;
     const loss = this.#verify(sender);
     if (loss !== undefined) return this.#lose(loss);
-    const stale = Math.min(this.#stale, chunk.length);
-    this.#stale -= stale;
-    if (stale > 0) this.#events?.data(stale === chunk.length ? chunk : chunk.subarray(0, stale), false);
-    if (stale < chunk.length) this.#events?.data(stale === 0 ? chunk : chunk.subarray(stale), true);
+    const early = Math.min(this.#early, chunk.length);
+    this.#early -= early;
+    if (early === 0 || this.#terms.proof === "not-required") return this.#events?.data(chunk, true);
+    this.#events?.data(early === chunk.length ? chunk : chunk.subarray(0, early), false);
+    if (early < chunk.length) this.#events?.data(chunk.subarray(early), true);
   }
 
   #verify(sender: Sender): PeerLoss | undefined {
@@ -123,8 +126,8 @@ export class AdmittedStream {
 
   #isFrom(from: Credentials, sender: Sender): boolean {
     if (this.#readOnce && this.#terms.sender === "first") return true;
-    // Sent before we asked the kernel to say who sends: stale in any case.
-    if (this.#stale > 0 && sender?.pid === 0) return true;
+    // Sent before we asked the kernel to say who sends.
+    if (this.#early > 0 && sender?.pid === 0) return true;
     this.#readOnce = true;
     // The number is enough: its process is held and lives, so it is nobody else's.
     return sender !== undefined && sender.pid === from.pid && sender.uid === from.uid;

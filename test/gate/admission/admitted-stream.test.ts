@@ -20,7 +20,8 @@ function open(terms: Partial<StreamTerms> = {}) {
   const stream = new AdmittedStream(raw, attestation, {
     from: PEER,
     sender: "every",
-    stale: 0,
+    early: 0,
+    proof: "required",
     image: true,
     ...terms,
   });
@@ -71,7 +72,7 @@ for (const [name, sender, detail] of strangers) {
 }
 
 it("calls stale what was sent before the measurement, to the byte", () => {
-  const { raw, stream, read } = open({ stale: 5 });
+  const { raw, stream, read } = open({ early: 5 });
   raw.say("abc", PEER);
   raw.say("defgh", PEER);
   raw.say("i", PEER);
@@ -80,11 +81,20 @@ it("calls stale what was sent before the measurement, to the byte", () => {
 });
 
 it("takes what nobody is named for as long as it is stale, and no longer", () => {
-  const { raw, read, losses } = open({ stale: 3 });
+  const { raw, read, losses } = open({ early: 3 });
   raw.say("old", UNNAMED);
   raw.say("new", UNNAMED);
   assert.equal(read, [["old", false]]);
   assert.is(losses[0]?.code, "ERR_SENDER_OTHER");
+});
+
+it("without proof takes early bytes for the peer's, and yet none of somebody else who is named", () => {
+  const { raw, read, losses } = open({ early: 9, proof: "not-required" });
+  raw.say("old", UNNAMED);
+  raw.say("mine", PEER);
+  raw.say("x", HELPER);
+  assert.equal(read, [["old", true], ["mine", true]]);
+  assert.equal(losses, [{ code: "ERR_SENDER_OTHER", detail: "pid-9999" }]);
 });
 
 it("ends when the peer runs another image: an exec keeps pid, pidfd and start time", () => {
@@ -143,7 +153,7 @@ it("any reads in any order: not a byte of another sender, and none of the first 
       stream.destroy();
       assert.is(got.map(([text]) => text).join(""), Buffer.from(honest).toString());
       const fresh = got.filter(([, is]) => is).reduce((sum, [text]) => sum + Buffer.byteLength(text), 0);
-      assert.is(fresh, Math.max(0, Buffer.byteLength(honest) - stale));
+      assert.is(fresh, Math.max(0, Buffer.byteLength(honest) - early));
     }),
     { numRuns: 200 },
   );
