@@ -142,8 +142,8 @@ it("any reads in any order: not a byte of another sender, and none of the first 
     own: fc.boolean(),
   });
   fc.assert(
-    fc.property(fc.array(read), fc.nat({ max: 20 }), (reads, stale) => {
-      const { raw, stream, read: got } = open({ stale });
+    fc.property(fc.array(read), fc.nat({ max: 20 }), (reads, early) => {
+      const { raw, stream, read: got } = open({ early });
       let honest = "";
       for (const { text, own } of reads) {
         raw.say(text, own ? PEER : HELPER);
