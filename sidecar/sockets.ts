@@ -26,7 +26,9 @@ export async function guardSockets(options: GuardOptions): Promise<number> {
     for (const door of doors) door.close();
   };
   try {
-    for (const url of options.listen) doors.push(await openDoor(guard, sessions, socketPath(url, guard.name)));
+    for (const url of options.listen) {
+      doors.push(await openDoor(guard, sessions, socketPath(url, guard.name)));
+    }
   } catch (error) {
     close();
     guard.log.close("socket-unsafe");

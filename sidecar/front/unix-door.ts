@@ -6,7 +6,7 @@ import type { AdmissionWorld, Clients } from "../../policy/clients.ts";
 import { attestConnection } from "../attest/attest-connection.ts";
 import type { Attestation, PeerRefusal } from "../attest/attest.ts";
 import { principalOf } from "../attest/principal.ts";
-import { type AdmittedPeer, admitPeer, type RefusedPeer } from "../gate/admission/admit.ts";
+import { admitPeer, type AdmittedPeer, type RefusedPeer } from "../gate/admission/admit.ts";
 import type { RefusalRecords } from "../gate/admission/refusal-records.ts";
 import { turnAway } from "../gate/admission/turn-away.ts";
 import type { Credentials } from "../model/evidence.ts";
@@ -84,14 +84,20 @@ export class UnixDoor {
     return clients === undefined ? credentials.uid === process.geteuid?.() : clients.mayAdmit(credentials);
   }
 
-  async #admit(stream: UnixConnection["stream"], attestation: Attestation): Promise<AdmittedPeer | RefusedPeer> {
+  async #admit(
+    stream: UnixConnection["stream"],
+    attestation: Attestation,
+  ): Promise<AdmittedPeer | RefusedPeer> {
     const { clients, world, trustDomain } = this.#options;
     const { credentials } = attestation.immediate;
     const uid = "value" in credentials ? credentials.value.uid : -1;
     const waiting = this.#waiting.get(uid) ?? 0;
     if (waiting >= MAX_WAITING || this.#taken() >= this.#options.maxSessions) {
       const reason = waiting >= MAX_WAITING ? "too-many-admissions" : "too-many-sessions";
-      return asRefused({ code: "ERR_PEER_REFUSED", refused: reason, evidence: attestation.immediate }, trustDomain);
+      return asRefused(
+        { code: "ERR_PEER_REFUSED", refused: reason, evidence: attestation.immediate },
+        trustDomain,
+      );
     }
     this.#waiting.set(uid, waiting + 1);
     try {
