@@ -39,8 +39,6 @@ export interface GuardOptions {
   readonly passEnv: readonly string[];
   /** Stands before each line of the server's stderr; without it the server writes to ours directly. */
   readonly stderrPrefix: string | undefined;
-  /** Doors beside our own standard streams, as URLs: `unix:/path.sock`. Empty: our own standard streams. */
-  readonly listen: readonly string[];
   /** Longest line from a peer, in bytes. @default {8 MiB} */
   readonly maxLine: number | undefined;
   /** The guard's own, for the log's start record. */
@@ -52,8 +50,6 @@ export interface GuardOptions {
 /** A guard that is ready to take peers. Nothing was started yet. */
 export interface Guard {
   readonly options: GuardOptions;
-  /** The server's name: in the log, and of its socket. */
-  readonly name: string;
   readonly platform: Platform;
   readonly policy: Policy | undefined;
   readonly log: AuditLog;
@@ -88,7 +84,6 @@ export async function assemble(options: GuardOptions): Promise<Guard> {
   const digests = createDigests();
   return {
     options,
-    name,
     platform,
     policy,
     log,

@@ -1,4 +1,4 @@
-import { guard } from "../../sidecar/sidecar.ts";
+import { guardStdio } from "../../sidecar/sidecar.ts";
 import { parseArguments, UsageError } from "../arguments.ts";
 import type { Command, Terminal } from "../command.ts";
 import { parseVariables } from "../variables.ts";
@@ -14,9 +14,6 @@ The server is any stdio MCP server, unmodified. mcp-guard speaks MCP on its own 
 from the kernel, decides every message by the policy and writes an audit record before it passes it on.
 Without --policy nothing is blocked: everything passes and is recorded.
 
-Peers that are not admitted are refused before the server hears of them: by the policy's 'clients', or without one
-everybody but processes of our own uid.
-
 Options
   -p, --policy FILE        Policy to enforce; see 'mcp-guard policy --help'
       --var NAME=VALUE     A $NAME of the policy (repeatable)
@@ -24,14 +21,11 @@ Options
       --name NAME          The server's name in the audit log; the default is the policy's, else the command's
       --pass-env NAME      Give the server this variable of our environment, beside the policy's list (repeatable)
       --stderr-prefix TEXT Put TEXT before each line the server writes to stderr
-      --listen unix:PATH       Instead of stdin and stdout, listen at a Unix socket: each peer that is admitted gets a
-                           server of its own. 'unix:' alone takes a socket of the server's name in the runtime folder
       --max-line BYTES     Longest message taken from the client; the default is 8388608
 
 Examples
   mcp-guard run -- npx -y @modelcontextprotocol/server-filesystem .
   mcp-guard run --policy files.yaml -- node ./server.js
-  mcp-guard run --policy files.yaml --listen unix:/run/user/1000/mcp-guard/files.sock -- node ./server.js
   mcp-guard run -p files.yaml --var TEAM=blue --audit ./files.audit.jsonl -- ./server
 
 In an MCP client's configuration
@@ -39,8 +33,7 @@ In an MCP client's configuration
 
 Exit codes
   the server's own; 128+n when signal n ended it; 127 when it could not be started;
-  1 when the guard could not start (policy, audit log, platform, socket) or whoever started it is not admitted;
-  0 when a guard that listens was stopped by a signal; 2 for wrong usage
+  1 when the guard could not start (policy, audit log, platform); 2 for wrong usage
 `;
 
 export const command: Command = {
@@ -56,7 +49,6 @@ export const command: Command = {
       name: { type: "string" },
       "pass-env": { type: "string", multiple: true },
       "stderr-prefix": { type: "string" },
-      listen: { type: "string", multiple: true },
       "max-line": { type: "string" },
     }, { min: 0, max: 0 });
     if (server === undefined && values.policy === undefined) {
@@ -70,7 +62,7 @@ export const command: Command = {
         throw new UsageError(`--pass-env takes the name of a variable, not '${variable}'`);
       }
     }
-    const code = await guard({
+    const code = await guardStdio({
       command: server,
       policyFile: values.policy,
       variables: parseVariables(values.var ?? []),
@@ -78,7 +70,6 @@ export const command: Command = {
       name: values.name,
       passEnv: values["pass-env"] ?? [],
       stderrPrefix: values["stderr-prefix"],
-      listen: (values.listen ?? []).map(parseDoor),
       maxLine: parseMaxLine(values["max-line"]),
       version,
       notice: (text) => terminal.err(`mcp-guard: ${text}\n`),
@@ -96,13 +87,6 @@ function splitAtServer(
   const server = args.slice(at + 1);
   if (server.length === 0) throw new UsageError("There is no server command after '--'");
   return { own: args.slice(0, at), server };
-}
-
-/** `unix:` and an absolute path, or nothing behind it. */
-function parseDoor(url: string): string {
-  if (/^unix:(\/.+)?$/s.test(url)) return url;
-  const hint = /^(unix\+)?http:/.test(url) ? "HTTP is not supported yet" : "write unix:/path/to.sock";
-  throw new UsageError(`--listen cannot be '${url}': ${hint}`);
 }
 
 /** Not over the 10 MiB at which servers built with the MCP SDK end themselves. */
