@@ -1,7 +1,14 @@
 /** From a path to a policy that may be used. */
 import { createHash } from "node:crypto";
-import { loadPolicy, type LoadResult, type Policy, type Problem } from "../../policy/mod.ts";
+import {
+  loadPolicy,
+  type LoadResult,
+  type Policy,
+  type PolicyContext,
+  type Problem,
+} from "../../policy/mod.ts";
 import { GuardError } from "../model/errors.ts";
+import { accountId } from "./account-id.ts";
 import { realPath } from "./real-path.ts";
 import { readSafely } from "./safe-file.ts";
 import { readVariables } from "./variables.ts";
@@ -45,6 +52,16 @@ export interface ExaminedPolicy {
  * cannot be read. What is wrong inside the file is in the result.
  */
 export async function examinePolicyFile(file: string, options: PolicyFileOptions): Promise<ExaminedPolicy> {
+  // Loaded only where somebody asks what is wrong with a policy: `run` has no time to look for programs.
+  const { openKnownPrograms } = await import("./known-programs.ts");
+  return await examine(file, options, { describeDigest: openKnownPrograms(process.env["PATH"]) });
+}
+
+async function examine(
+  file: string,
+  options: PolicyFileOptions,
+  more: Pick<PolicyContext, "describeDigest">,
+): Promise<ExaminedPolicy> {
   const bytes = readSafely(file);
   const digest = createHash("sha256").update(bytes).digest("hex");
   const variables = readVariables(options.vars, options.cwd);
@@ -52,7 +69,7 @@ export async function examinePolicyFile(file: string, options: PolicyFileOptions
   const text = decode(bytes);
   const result = text === undefined
     ? notText(file)
-    : await loadPolicy(text, file, { variables, cwd, realPath });
+    : await loadPolicy(text, file, { variables, cwd, realPath, accountId, ...ownUid(), ...more });
   const expires = result.policy?.expires;
   return { result, digest, file, expired: expires !== undefined && Date.now() >= expires };
 }
@@ -64,7 +81,7 @@ export async function examinePolicyFile(file: string, options: PolicyFileOptions
  * `ERR_POLICY_EXPIRED`, or `ERR_CONFIG_INVALID` when it cannot be read.
  */
 export async function loadPolicyFile(file: string, options: PolicyFileOptions): Promise<LoadedPolicy> {
-  const { result, digest, expired } = await examinePolicyFile(file, options);
+  const { result, digest, expired } = await examine(file, options, {});
   const { policy, problems } = result;
   if (policy === undefined) {
     const list = problems.map((problem) => `\n  ${formatProblem(problem)}`).join("");
@@ -80,6 +97,12 @@ export async function loadPolicyFile(file: string, options: PolicyFileOptions): 
 /** `file:line:column: message (hint)`, which editors and terminals make a link of. */
 export function formatProblem({ file, line, column, message, hint }: Problem): string {
   return `${file}:${line}:${column}: ${message}${hint === undefined ? "" : ` (${hint})`}`;
+}
+
+/** What `uid: self` means; absent where the system knows no uids. */
+function ownUid(): Pick<PolicyContext, "ownUid"> {
+  const uid = process.geteuid?.();
+  return uid === undefined ? {} : { ownUid: uid };
 }
 
 function decode(bytes: Uint8Array): string | undefined {

@@ -43,7 +43,7 @@ test("check says in a few words what a good policy does", async () => {
   assert.equal(await run(GOOD, "check", "FILE", "--var", "DATA=/srv"), {
     code: 0,
     out: "ok: policy 'files': default deny; 2 rules (1 allow, 1 deny); resources: deny by default; " +
-      "prompts: deny by default; the server may ask for nothing\n",
+      "prompts: deny by default; the server may ask for nothing; any process of the guard's user may connect\n",
     err: "",
   });
 });

@@ -4,7 +4,7 @@ import * as assert from "uvu/assert";
 import { loadPolicy, policySchema } from "../../policy/mod.ts";
 import { MATCHER_WORDS } from "../../policy/language.ts";
 import { WORDS } from "../../policy/match/words.ts";
-import { errorsOf, load, makeContext, withRules, type World } from "./support.ts";
+import { errorsOf, load, makeContext, withClients, withRules, type World } from "./support.ts";
 
 const test = suite("loadPolicy()");
 const head = "version: 1\nname: test\n";
@@ -232,14 +232,16 @@ for (const { name, text, says, world } of refusals) {
 }
 
 const later: readonly (readonly [string, string])[] = [
-  ...["clients", "session", "extends", "pins", "responses", "approvals"].map((key) =>
+  ...["session", "extends", "pins", "responses", "approvals"].map((key) =>
     [key, `${head}${key}: {}`] as const
   ),
-  ...["clients", "when", "bind", "claim", "approval", "rate"].map((key) => [key, rule(`${key}: x`)] as const),
+  ...["when", "bind", "claim", "approval", "rate"].map((key) => [key, rule(`${key}: x`)] as const),
   ["secrets", `${head}server: {env: {secrets: {A: {file: /x}}}}`],
   ["on-crash", `${head}server: {restart: on-crash}`],
   ["strict", `${head}audit: {durability: strict}`],
   ["approve", withRules("{name: a, tools: [a], effect: approve}")],
+  ["bootstrap", withClients("{name: a, bootstrap: required}")],
+  ["approve", withClients("{name: a, on_new_digest: approve}")],
 ];
 for (const [word, text] of later) {
   test(`'${word}' is refused as not supported yet: ${JSON.stringify(text.slice(20, 60))}`, async () => {

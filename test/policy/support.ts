@@ -1,6 +1,12 @@
 /** What the tests of the policy share: a world without a kernel, and short ways to load and ask. */
 import * as assert from "uvu/assert";
-import { type Decision, loadPolicy, type Policy, type PolicyContext } from "../../policy/mod.ts";
+import {
+  type Decision,
+  type DescribedProgram,
+  loadPolicy,
+  type Policy,
+  type PolicyContext,
+} from "../../policy/mod.ts";
 
 export interface World {
   /** Symlinks: path to absolute target. */
@@ -8,9 +14,21 @@ export interface World {
   /** Folders that we may not look into. */
   readonly locked?: readonly string[];
   readonly variables?: Readonly<Record<string, string>>;
+  /** The guard's own uid. @default {1000} */
+  readonly ownUid?: number | null;
+  /** `user:name` and `group:name` to numbers. */
+  readonly accounts?: Readonly<Record<string, number>>;
+  /** Digests of programs that `policy check` knows. */
+  readonly programs?: Readonly<Record<string, DescribedProgram>>;
 }
 
 const VARIABLES = { HOME: "/home/me", PROJECT: "/home/me/project" };
+const ACCOUNTS: Readonly<Record<string, number>> = {
+  "user:me": 1000,
+  "user:ci": 1001,
+  "group:me": 1000,
+  "group:docker": 999,
+};
 
 /** A context whose file system is the few links that are named. */
 export function makeContext(world: World = {}): PolicyContext {
@@ -24,6 +42,9 @@ export function makeContext(world: World = {}): PolicyContext {
     variables: { ...VARIABLES, ...world.variables },
     cwd: "/home/me/project",
     realPath: (path) => realPath(path),
+    ...(world.ownUid === null ? {} : { ownUid: world.ownUid ?? 1000 }),
+    accountId: (kind, name) => ({ ...ACCOUNTS, ...world.accounts })[`${kind}:${name}`],
+    ...(world.programs === undefined ? {} : { describeDigest: (sha256) => world.programs![sha256] }),
   };
 }
 
@@ -38,6 +59,11 @@ export async function load(text: string, world?: World): Promise<Policy> {
 /** A policy with these rules, as YAML flow maps. */
 export function withRules(...rules: readonly string[]): string {
   return `version: 1\nname: test\nrules:\n${rules.map((rule) => `  - ${rule}\n`).join("")}`;
+}
+
+/** A policy with these clients, as YAML flow maps. */
+export function withClients(...clients: readonly string[]): string {
+  return `version: 1\nname: test\nclients:\n${clients.map((client) => `  - ${client}\n`).join("")}`;
 }
 
 /** The errors of a text that must not load, as `line:column message`. */

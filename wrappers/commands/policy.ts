@@ -17,12 +17,13 @@ const help = `mcp-guard policy: check a policy, explain its decisions, print its
 
 Usage
   mcp-guard policy check <file> [--var NAME=VALUE]... [--json]
-  mcp-guard policy explain <file> --tool <name> [--args <json>] [--var NAME=VALUE]... [--json]
+  mcp-guard policy explain <file> --tool <name> [--args <json>] [--client <name>] [--var NAME=VALUE]... [--json]
   mcp-guard policy explain <file> --resource <uri> | --prompt <name>
   mcp-guard policy schema
 
 check    Says everything that keeps the policy from being used, each with file, line and column, and what to write
-         instead; or in a few words what the policy does. Also checks that nobody else can write the file.
+         instead; or in a few words what the policy does. Also checks that nobody else can write the file, and that
+         no client is identified by an interpreter or a relay of this machine.
 explain  Shows what the policy decides on one request, and for each rule in which line it stands, whether it matches
          and why. A deny rule fires on 'yes' and on 'unknown'; an allow rule needs 'yes'.
 schema   Prints the JSON Schema of the language, for editors that complete and check YAML.
@@ -31,6 +32,7 @@ Options
   --var NAME=VALUE  defines $NAME for the policy; may be given several times. $HOME and $PROJECT are built in:
                     $PROJECT is the folder the command is started in, unless --var PROJECT=… says otherwise
   --tool <name>     a call of this tool, with --args '{"path": "…"}' if it has arguments
+  --client <name>   from the caller that this entry under 'clients' names; without it the caller is not known
   --resource <uri>  reading this resource
   --prompt <name>   getting this prompt
   --json            one JSON object on standard output
@@ -143,12 +145,13 @@ async function explain(args: readonly string[], terminal: Terminal): Promise<num
       args: { type: "string" },
       resource: { type: "string" },
       prompt: { type: "string" },
+      client: { type: "string" },
       var: { type: "string", multiple: true },
       json: { type: "boolean" },
     },
     { min: 1, max: 1 },
   );
-  const request = readRequest(values);
+  const asked = readRequest(values);
   const { policy, report } = await examine(positionals[0]!, parseVariables(values.var ?? []));
   if (policy === undefined) {
     const errors = report.error === undefined ? [] : [report.error.message];
@@ -157,6 +160,7 @@ async function explain(args: readonly string[], terminal: Terminal): Promise<num
     else terminal.err(`${lines.join("\n")}\n`);
     return 1;
   }
+  const request = withClient(asked, values.client, policy);
   const explanation = policy.explain(request);
   if (values.json) terminal.out(`${JSON.stringify({ request, ...explanation })}\n`);
   else printExplanation(explanation, policy, terminal);
@@ -181,6 +185,15 @@ function readRequest({ tool, args, resource, prompt }: RequestOptions): PolicyRe
   if (args !== undefined && tool === undefined) throw new UsageError("'--args' belongs to '--tool'");
   if (tool !== undefined) return { kind: "tool", name: tool, args: readArgs(args) };
   return resource === undefined ? { kind: "prompt", name: prompt! } : { kind: "resource", uri: resource };
+}
+
+/** A name that is misspelt would be explained as one that no rule speaks of. */
+function withClient(request: PolicyRequest, client: string | undefined, policy: Policy): PolicyRequest {
+  if (client === undefined) return request;
+  const names = policy.clients?.names ?? [];
+  if (names.includes(client)) return { ...request, client };
+  const known = names.length === 0 ? "it has no 'clients'" : `it has: ${names.join(", ")}`;
+  throw new UsageError(`'--client ${client}' is nobody in this policy; ${known}`);
 }
 
 function readArgs(text: string | undefined): Readonly<Record<string, unknown>> | undefined {

@@ -40,11 +40,13 @@ function readIds(node: MapNode, key: Key, workshop: Workshop): Ids | undefined {
   const items = scalarsOf(value);
   if (items.length === 0) workshop.report.error(value, `'${key}' is empty: the entry can never match`);
   const ids = new Set<number>();
+  const seen = new Set<unknown>();
   for (const item of items) {
+    // By its spelling: `self` may be another number for whoever runs the guard next.
+    if (seen.has(item.value)) workshop.report.error(item, `${quote(String(item.value))} is listed twice`);
+    seen.add(item.value);
     const id = readId(item, key, workshop);
-    if (id === undefined) continue;
-    if (ids.has(id)) workshop.report.error(item, `${quote(String(item.value))} is listed twice`);
-    ids.add(id);
+    if (id !== undefined) ids.add(id);
   }
   return ids;
 }

@@ -28,8 +28,9 @@ export function compileClients(root: MapNode, workshop: Workshop): ClientsSectio
   }
   const placed = nodes.map((node) => compileEntry(node, workshop));
   for (const one of placed) checkIdentities(one, workshop);
-  advise(placed.filter(({ node }) => node.sound), report);
-  return { clients: openClients(placed.map(({ entry }) => entry)), names: readNames(nodes, workshop) };
+  const sound = placed.filter(({ node }) => node.sound);
+  advise(sound, report);
+  return { clients: openClients(sound.map(({ entry }) => entry)), names: readNames(nodes, workshop) };
 }
 
 function readNames(nodes: readonly MapNode[], { report }: Workshop): ReadonlySet<string> {

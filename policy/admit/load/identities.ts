@@ -61,7 +61,7 @@ function refuse(
   } else if (meaning === "script" && !scripted) {
     const hint =
       "Add 'script: {sha256: …}' beside 'executable', and 'grade: heuristic' (of a parent: 'parents_grade')";
-    report.error(place, `This is ${what}, which runs any script: its digest says nothing of which one`, hint);
+    report.error(place, `This is ${what}, which runs any script: it says nothing of which one`, hint);
   } else if (meaning === "compiled" && grade !== "heuristic") {
     const hint = "Say 'heuristic', or use trust:NAME for a digest that was tested";
     report.error(
