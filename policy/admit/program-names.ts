@@ -33,7 +33,7 @@ export const KNOWN_NAMES: readonly string[] = [...KINDS.keys(), "python3", "pypy
 /** What a program of this file name usually is, its version aside (`python3.12`); undefined: nothing in particular. */
 export function kindOfName(name: string): RuntimeKind | undefined {
   if (/^ld(?:-linux|-musl|64)?[-.].*so/.test(name)) return "loader";
-  if (/^qemu-/.test(name)) return "emulator";
+  if (name.startsWith("qemu-")) return "emulator";
   return KINDS.get(name) ?? KINDS.get(name.replace(/[-.]?[0-9][0-9.]*$/, ""));
 }
 
