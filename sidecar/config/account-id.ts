@@ -24,7 +24,6 @@ export function accountId(kind: "user" | "group", name: string): number | undefi
 
 /** @param text As passwd(5) and group(5) have it: the name first, its number third. */
 export function findAccount(text: string, name: string): number | undefined {
-  const line = text.split("\n").find((it) => it.startsWith(`${name}:`));
-  const number = line?.split(":")[2];
+  const [, , number] = text.split("\n").map((line) => line.split(":")).find(([it]) => it === name) ?? [];
   return number !== undefined && /^(0|[1-9][0-9]{0,9})$/.test(number) ? Number(number) : undefined;
 }

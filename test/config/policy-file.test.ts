@@ -242,6 +242,22 @@ test("$HOME and $PROJECT are what they are, whatever the environment says", asyn
   });
 });
 
+test("'self' is whoever runs the guard, and names are those of the user database", async () => {
+  const clients = "clients:\n  - {name: me, uid: self}\n  - {name: root, user: root, group: root}\n";
+  await withPolicy(POLICY + clients, async (file) => {
+    const { policy } = await load(file);
+    const own = process.geteuid!();
+    const may = (uid: number) => policy.clients!.mayAdmit({ uid, gid: 5 });
+    assert.equal([may(own), may(0), may(own + 1)], [true, true, false]);
+  });
+  await withPolicy(`${POLICY}clients:\n  - {name: c, user: no-such-user-here}\n`, async (file) => {
+    await rejects(load(file), {
+      code: "ERR_POLICY_INVALID",
+      message: /:4:21: There is no user 'no-such-user-here'/,
+    });
+  });
+});
+
 test("variables that would be guesses are refused", () => {
   for (const vars of [{ HOME: "/x" }, { lower: "x" }, { PROJECT: "relative" }, { "A-B": "x" }]) {
     throws(() => readVariables(vars as Record<string, string>, "/"), { code: "ERR_CONFIG_INVALID" });

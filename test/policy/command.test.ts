@@ -1,4 +1,5 @@
-import { realpathSync, writeFileSync } from "node:fs";
+import { createHash } from "node:crypto";
+import { readFileSync, realpathSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
@@ -112,6 +113,51 @@ test("explain --json holds the decision and the rules", async () => {
     decision: { effect: "deny", reason: "default", rules: [] },
     rules: [],
   });
+});
+
+const CLIENTS = `version: 1
+name: files
+clients:
+  - {name: claude, executable: {sha256: trust:agent}}
+  - {name: ci, uid: 4242}
+rules:
+  - {name: read, tools: [read], clients: [claude], effect: allow}
+`;
+
+test("explain --client asks for the caller that an entry names", async () => {
+  const ask = async (...args: readonly string[]) =>
+    await run(CLIENTS, "explain", "FILE", "--tool", "read", ...args);
+  assert.is((await ask("--client", "claude")).code, 0);
+  const other = await ask("--client", "ci");
+  assert.is(other.code, 1);
+  assert.match(other.out, /read \(allow\): no\n {2}It does not speak of this client/);
+  const nobody = await ask();
+  assert.is(nobody.code, 1);
+  assert.match(nobody.out, /read \(allow\): unknown\n {2}It speaks of some clients only, and none is given/);
+  const { request } = JSON.parse((await ask("--client", "ci", "--json")).out);
+  assert.equal(request, { kind: "tool", name: "read", client: "ci" });
+});
+
+test("explain --client refuses a name that the policy does not have", async () => {
+  const ask = async (text: string) => {
+    try {
+      await run(text, "explain", "FILE", "--tool", "read", "--client", "cluade", "--var", "DATA=/srv");
+    } catch (error) {
+      assert.instance(error, UsageError);
+      return (error as Error).message;
+    }
+    return assert.unreachable();
+  };
+  assert.is(await ask(CLIENTS), "'--client cluade' is nobody in this policy; it has: claude, ci");
+  assert.is(await ask(GOOD), "'--client cluade' is nobody in this policy; it has no 'clients'");
+});
+
+test("check knows the digest of the runtime that it runs on", async () => {
+  const own = createHash("sha256").update(readFileSync(process.execPath)).digest("hex");
+  const text = `version: 1\nname: x\nclients:\n  - {name: c, executable: {sha256: ["${own}"]}}\n`;
+  const { code, out } = await run(text, "check", "FILE");
+  assert.is(code, 1);
+  assert.match(out, /^FILE:4:37: error: This is '.*', which runs any script/);
 });
 
 test("a number that is not exact in --args is as unknown as it is on the wire", async () => {

@@ -1,7 +1,8 @@
 /** What a policy says of lists, arguments and tools, and how it explains itself. Decisions are in `vectors/`. */
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import { load, withRules } from "./support.ts";
+import { loadPolicy } from "../../policy/mod.ts";
+import { load, makeContext, withClients, withRules } from "./support.ts";
 
 const test = suite("Policy");
 
@@ -171,6 +172,70 @@ test("a decision is explained rule by rule", async () => {
     "7 deny unknown: 'n' cannot be told for certain (wrong type, empty list, or a spelling that can be read in " +
     "several ways): refused on doubt",
   ]);
+});
+
+const byClient = `${withClients("{name: a}", "{name: b, uid: 7}", "{name: c, uid: 8}")}rules:
+  - {name: r0, tools: [x, 'ns_*'], clients: [a], effect: allow}
+  - {name: r1, tools: [y], clients: [b], effect: deny}
+  - {name: r2, tools: [z], clients: [c], effect: hide}
+  - {name: r3, tools: [y, z], effect: allow}
+`;
+
+test("a list shows each client what it may have, and an unknown one what all may", async () => {
+  const policy = await load(byClient);
+  const shown = (client?: string) => ["x", "ns_q", "y", "z"].filter((name) => policy.showsTool(name, client));
+  assert.equal(shown("a"), ["x", "ns_q", "y", "z"]);
+  assert.equal(shown("b"), ["y", "z"]);
+  assert.equal(shown("c"), ["y"]);
+  assert.equal(shown("exe-0123456789abcdef"), ["y", "z"]);
+  assert.equal(shown(), ["y"]);
+});
+
+test("under 'default: allow' nothing is hidden from whom no rule speaks of", async () => {
+  const policy = await load(`${byClient}default: allow\n`);
+  const shown = (client?: string) => ["x", "y", "z", "q"].filter((name) => policy.showsTool(name, client));
+  assert.equal(shown("c"), ["x", "y", "q"]);
+  assert.equal(shown("b"), ["x", "y", "z", "q"]);
+  assert.equal(shown(), ["x", "y", "q"]);
+});
+
+test("what a rule makes of the client is explained", async () => {
+  const policy = await load(
+    byClient.replace("{name: r0, tools: [x,", "{name: r0, args: {n: {max: 3}}, tools: [x,"),
+  );
+  const explain = (name: string, client: string | undefined, args: Record<string, unknown> = {}) => {
+    const request = { kind: "tool", name, args, ...(client === undefined ? {} : { client }) } as const;
+    const { rules, decision } = policy.explain(request);
+    assert.equal(decision, policy.decide(request));
+    return rules.filter((rule) => rule.because !== "It does not name this tool")
+      .map(({ name, outcome, because }) => `${name} ${outcome}: ${because}`);
+  };
+  assert.equal(explain("x", "a", { n: 1 }), ["r0 yes: Every argument matches"]);
+  assert.equal(explain("x", "b", { n: 1 }), ["r0 no: It does not speak of this client"]);
+  assert.equal(explain("x", undefined, { n: 1 }), [
+    "r0 unknown: It speaks of some clients only, and none is given: not allowed on doubt",
+  ]);
+  assert.equal(explain("x", undefined, { n: 5 }), ["r0 no: 'n' does not match max 3"]);
+  assert.equal(explain("y", undefined), [
+    "r1 unknown: It speaks of some clients only, and none is given: refused on doubt",
+    "r3 yes: It names this tool and does not look at arguments",
+  ]);
+});
+
+test("an allow rule is beaten for good only by a rule for all of its clients", async () => {
+  const problemsOf = async (deny: string, allow: string) => {
+    const text = `${withClients("{name: a}", "{name: b, uid: 7}")}rules:
+  - {name: d, tools: [t], effect: deny${deny}}
+  - {name: p, tools: [t], effect: allow${allow}}
+`;
+    const { problems } = await loadPolicy(text, "p.yaml", makeContext());
+    return problems.map(({ message }) => message);
+  };
+  const beaten = ["Rule 'p' never allows 't': 'd' says 'deny'"];
+  assert.equal(await problemsOf("", ", clients: [a]"), beaten);
+  assert.equal(await problemsOf(", clients: [a, b]", ", clients: [b]"), beaten);
+  assert.equal(await problemsOf(", clients: [a]", ", clients: [a, b]"), []);
+  assert.equal(await problemsOf(", clients: [a]", ""), []);
 });
 
 test("a decision on a resource is explained entry by entry", async () => {

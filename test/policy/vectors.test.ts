@@ -3,7 +3,7 @@ import { readdirSync, readFileSync } from "node:fs";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { parse } from "yaml";
-import { InexactNumber, type PolicyRequest } from "../../policy/mod.ts";
+import { InexactNumber, type PolicyRequest, type RequestedThing } from "../../policy/mod.ts";
 import { load, say, type World } from "./support.ts";
 
 interface Story extends World {
@@ -22,6 +22,7 @@ interface Vector {
   readonly prompt?: string;
   readonly method?: string;
   readonly from_server?: "sampling" | "elicitation" | "roots";
+  readonly client?: string;
   readonly expect: string;
 }
 
@@ -48,6 +49,10 @@ for (const file of readdirSync(folder).sort()) {
 }
 
 function requestOf(vector: Vector): PolicyRequest {
+  return { ...thingOf(vector), ...(vector.client === undefined ? {} : { client: vector.client }) };
+}
+
+function thingOf(vector: Vector): RequestedThing {
   if (vector.resource !== undefined) return { kind: "resource", uri: vector.resource };
   if (vector.prompt !== undefined) return { kind: "prompt", name: vector.prompt };
   if (vector.method !== undefined) return { kind: "method", method: vector.method };
