@@ -14,7 +14,7 @@ import type {
 } from "../clients.ts";
 import { type Fact, isKnown } from "../fact.ts";
 import { type Meaning, meaningOf } from "./runtime.ts";
-import { cap, differs, type Finding, mismatch, need, NOTHING_NEEDED, together, type Worth } from "./worth.ts";
+import { cap, differs, type Finding, mismatch, need, NOTHING_NEEDED, together } from "./worth.ts";
 
 export interface ProgramPattern {
   readonly executable: ExecutablePattern | undefined;
@@ -85,15 +85,9 @@ function matchExecutable(
     );
   }
   if (differs(finding)) return finding;
-  return capMeaning(finding, meaning, isTested(digests, facts.sha256, world));
-}
-
-function capMeaning(worth: Worth, meaning: Meaning, tested: boolean): Worth {
-  if (meaning === "script") return cap(worth, "heuristic", "it is an interpreter");
-  if (meaning === "compiled" && !tested) {
-    return cap(worth, "heuristic", "it is a single-file runtime that nobody tested");
-  }
-  return worth;
+  // An interpreter's own digest needs no cap: it counts only beside a script, which has one.
+  if (meaning !== "compiled" || isTested(digests, facts.sha256, world)) return finding;
+  return cap(finding, "heuristic", "it is a single-file runtime that nobody tested");
 }
 
 function matchScript(pattern: ScriptPattern | undefined, facts: ScriptFacts, world: AdmissionWorld): Finding {
