@@ -6,35 +6,27 @@ import type { ByteStream, PeerStream, Platform, StreamEvents } from "../platform
 const INPUT = 0;
 const OUTPUT = 1;
 
-/** Opens fd 0 and fd 1 as one stream. Nothing is read before `start`. Call it once. */
+/**
+ * Opens fd 0 and fd 1 as one stream. Nothing is read before `start`; senders are named from this call on. Call it once.
+ *
+ * One socket for both directions, as inetd and some runtimes give it, is still two descriptors: each is opened by
+ * itself, and closing one leaves the other.
+ */
 export function openOwnStdio(platform: Platform): PeerStream {
-  const input = platform.describe(INPUT);
-  const output = platform.describe(OUTPUT);
-  // One socket for both directions, as inetd and some runtimes give it, may be opened only once.
-  if (input.kind === "socket" && input.identity === output.identity) {
-    const both = platform.openPeerStream(INPUT, "both");
-    return new OwnStdio(both, both);
-  }
   return new OwnStdio(platform.openPeerStream(INPUT, "read"), platform.openStream(OUTPUT, "write"));
 }
 
 /** Our two standard streams as one. */
 class OwnStdio implements PeerStream {
+  readonly namesSenders: boolean;
   readonly #input: PeerStream;
   readonly #output: ByteStream;
   #failed = false;
 
   constructor(input: PeerStream, output: ByteStream) {
+    this.namesSenders = input.namesSenders;
     this.#input = input;
     this.#output = output;
-  }
-
-  get namesSenders(): boolean {
-    return this.#input.namesSenders;
-  }
-
-  waiting(): number | undefined {
-    return this.#input.waiting();
   }
 
   start(events: StreamEvents): void {
@@ -44,7 +36,6 @@ class OwnStdio implements PeerStream {
       events.error(cause);
     };
     const drain = (): void => events.drain();
-    if (this.#input === this.#output) return this.#input.start({ ...events, error, drain });
     this.#input.start({ ...events, error, drain: () => {} });
     this.#output.start({ data: () => {}, end: () => {}, error, drain });
   }
@@ -65,11 +56,14 @@ class OwnStdio implements PeerStream {
     return this.#output.buffered;
   }
 
+  waiting(): number | undefined {
+    return this.#input.waiting();
+  }
+
   /** The peer sees the end when we exit: fd 1 stays open until then, since libraries flush it as they unload. */
   end(): void {}
 
   destroy(): void {
-    if (this.#input !== this.#output) this.#input.destroy();
-    else this.#input.pause();
+    this.#input.destroy();
   }
 }

@@ -5,17 +5,28 @@ import { createRequire } from "node:module";
 import { constants } from "node:os";
 import { GuardError, messageOf } from "../model/errors.ts";
 
-type NativeFunction = (...args: readonly unknown[]) => number | bigint;
+interface NativeFunction {
+  (...args: readonly unknown[]): number | bigint;
+  async(...args: readonly unknown[]): void;
+}
 
 interface Koffi {
   load(path: string | null): { func(prototype: string): NativeFunction };
   errno(): number;
+  address(buffer: ArrayBuffer): bigint;
 }
 
 /** C functions of this process's own libc, and the errno of the last call. */
 export interface Native {
   func(prototype: string): (...args: readonly unknown[]) => number;
+  /**
+   * The same on a thread of koffi's, for a call that blocks; the event loop stays alive until it returns. Its errno is
+   * lost. Buffers among the arguments must be kept by the caller until `done`.
+   */
+  asyncFunc(prototype: string): (args: readonly unknown[], done: (result: number) => void) => void;
   errno(): number;
+  /** Where the bytes of a buffer are, for structures that point to it. They stay there as long as it is referenced. */
+  address(buffer: ArrayBuffer): bigint;
 }
 
 let loaded: Native | undefined;
@@ -38,7 +49,13 @@ export function native(): Native {
       // A C `long` may come back as a bigint; none of the calls made here returns more than 2^53.
       return (...args) => Number(call(...args));
     },
+    asyncFunc(prototype) {
+      const call = libc.func(prototype);
+      return (args, done) =>
+        call.async(...args, (error: unknown, result: number | bigint) => done(error ? -1 : Number(result)));
+    },
     errno: () => koffi.errno(),
+    address: (buffer) => koffi.address(buffer),
   };
   return loaded;
 }
@@ -61,7 +78,10 @@ function requireKoffi(): Koffi {
   }
 }
 
-const ERRNO_NAMES = new Map(Object.entries(constants.errno).map(([name, number]) => [number, name]));
+/** Of two names for one number the first: EAGAIN and not EWOULDBLOCK, as libuv has it. */
+const ERRNO_NAMES = new Map(
+  Object.entries(constants.errno).reverse().map(([name, number]) => [number, name]),
+);
 
 /** `EACCES` for 13: what absent facts and messages carry. */
 export function errnoName(errno: number): string {

@@ -35,6 +35,45 @@ test("the kernel names who made a socketpair, and holds the process", () =>
     again.close();
   }));
 
+test("a peer's supplementary groups are those of whoever made the socket", () =>
+  withPair(([fd]) => {
+    const groups = /^Groups:\t(.*)$/m.exec(readFileSync("/proc/self/status", "utf8"))![1]!.trim();
+    assert.equal(platform.peerGroups(fd), {
+      value: groups === "" ? [] : groups.split(/\s+/).map(Number),
+      grade: "kernel",
+    });
+  }));
+
+test("more groups than fit at first are read all the same", () => {
+  const many = Array.from({ length: 1000 }, (_, index) => 5000 + index);
+  const change = ["setpriv", "--groups", many.join(",")];
+  if (!canRun([...change, "true"], "a process with 1000 groups")) return;
+  const [program, ...args] = [...change, ...fixture("../../platform/fixtures/groups.ts")];
+  const run = spawnSync(program!, args);
+  assert.equal(JSON.parse(run.stdout.toString()), { value: many, grade: "kernel" }, run.stderr.toString());
+});
+
+test("a peer's label is the kernel's, or absent with the reason", () =>
+  withPair(([fd]) => {
+    let expected: object = { absent: "peersec:ENOPROTOOPT" };
+    try {
+      const label = readFileSync("/proc/self/attr/current", "latin1").replace(/[\0\n]+$/, "");
+      expected = { value: label, grade: "kernel" };
+    } catch {
+      // No LSM in this kernel has labels.
+    }
+    assert.equal(platform.peerLabel(fd), expected);
+  }));
+
+test("what is no Unix socket has neither groups nor label, with the reason", () => {
+  const file = openSync("/dev/null", "r");
+  for (const fact of [platform.peerGroups(file), platform.peerLabel(file)]) {
+    assert.match("absent" in fact ? fact.absent : "", /^peer(groups|sec):(ENOTSOCK|EBADF)$/);
+  }
+  assert.equal(platform.peerGroups(99_999), { absent: "peergroups:EBADF" });
+  assert.equal(platform.peerLabel(99_999), { absent: "peersec:EBADF" });
+});
+
 test("what is no Unix socket has no credentials, with the reason", () => {
   const file = openSync("/dev/null", "r");
   const reason = platform.peerCredentials(file);

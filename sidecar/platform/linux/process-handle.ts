@@ -9,7 +9,7 @@
 import { constants, readFileSync, statfsSync, statSync } from "node:fs";
 import type { ProcessHandle } from "../platform.ts";
 import { readBounded } from "../read-bounded.ts";
-import { calls } from "./calls.ts";
+import type { Calls } from "./calls.ts";
 
 const PIDFS_MAGIC = 0x50494446n;
 /** A process can make its own /proc files long (65,530 mappings are about 6 MB). */
@@ -20,14 +20,13 @@ const MAX_PROC_FILE = 8 << 20;
  *
  * @returns Nothing when the process is gone, is not visible in our pid namespace, or is not `expectedPid`.
  */
-export function holdProcess(pidfd: number, expectedPid: number): ProcessHandle | undefined {
-  const { open, close } = calls();
-  const directory = open(`/proc/${expectedPid}`, constants.O_RDONLY | constants.O_DIRECTORY);
+export function holdProcess(calls: Calls, pidfd: number, expectedPid: number): ProcessHandle | undefined {
+  const directory = calls.open(`/proc/${expectedPid}`, constants.O_RDONLY | constants.O_DIRECTORY);
   if (directory < 0) {
-    close(pidfd);
+    calls.close(pidfd);
     return undefined;
   }
-  const handle = new LinuxProcess(pidfd, directory, expectedPid);
+  const handle = new LinuxProcess(calls, pidfd, directory, expectedPid);
   // Only now: while this pidfd still names `expectedPid`, its number was given to nobody else, so the directory that
   // was opened by number before this line is this process's.
   if (pidOfPidfd(pidfd) === expectedPid && handle.isAlive()) return handle;
@@ -49,11 +48,13 @@ export function pidOfPidfd(pidfd: number): number | undefined {
 class LinuxProcess implements ProcessHandle {
   readonly pid: number;
   readonly inode: string | undefined;
+  readonly #calls: Calls;
   readonly #pidfd: number;
   readonly #directory: number;
   #closed = false;
 
-  constructor(pidfd: number, directory: number, pid: number) {
+  constructor(calls: Calls, pidfd: number, directory: number, pid: number) {
+    this.#calls = calls;
     this.#pidfd = pidfd;
     this.#directory = directory;
     this.pid = pid;
@@ -62,7 +63,7 @@ class LinuxProcess implements ProcessHandle {
 
   isAlive(): boolean {
     // A pidfd becomes readable when its process has exited, also while it is a zombie (pidfd_open(2)).
-    return !this.#closed && calls().readable(this.#pidfd) === false;
+    return !this.#closed && this.#calls.readable(this.#pidfd) === false;
   }
 
   read(name: "stat" | "status" | "auxv" | "cmdline" | "environ" | "maps"): string {
@@ -79,8 +80,8 @@ class LinuxProcess implements ProcessHandle {
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
-    calls().close(this.#pidfd);
-    calls().close(this.#directory);
+    this.#calls.close(this.#pidfd);
+    this.#calls.close(this.#directory);
   }
 }
 

@@ -1,0 +1,71 @@
+/** The system calls on sockets: unix(7), socket(7), recvmsg(2). */
+import type { Native } from "../native.ts";
+import { Message } from "./message.ts";
+
+export const SO_TYPE = 3;
+export const SO_PASSCRED = 16;
+export const SO_PEERCRED = 17;
+export const SO_PEERSEC = 31;
+export const SO_PASSSEC = 34;
+export const SO_DOMAIN = 39;
+export const SO_PEERGROUPS = 59;
+export const SO_PASSPIDFD = 76;
+export const SO_PEERPIDFD = 77;
+
+export const AF_UNIX = 1;
+export const SOCK_STREAM = 1;
+
+const SOL_SOCKET = 1;
+const SOCK_CLOEXEC = 0o2000000;
+const MSG_DONTWAIT = 0x40;
+const MSG_CMSG_CLOEXEC = 0x40000000;
+
+export interface SocketCalls {
+  socketPair(): readonly [number, number] | undefined;
+  /** @returns The option's bytes, in a buffer that the next call reuses; undefined on error. */
+  socketOption(fd: number, option: number): DataView | undefined;
+  /**
+   * For options of any length.
+   *
+   * @returns How many bytes it has. Negative on error: with ERANGE that many bytes are needed, as a negative number.
+   */
+  longSocketOption(fd: number, option: number, into: Uint8Array): number;
+  setSocketOption(fd: number, option: number, value: number): number;
+  newMessage(): Message;
+  /** recvmsg(2) that does not block. @returns Bytes read, 0 at the end, -1 on error. */
+  receive(fd: number, message: Message): number;
+}
+
+export function bindSockets({ func, address }: Native): SocketCalls {
+  const socketpair = func("int socketpair(int domain, int type, int protocol, void *pair)");
+  const getsockopt = func("int getsockopt(int fd, int level, int name, void *value, void *length)");
+  const setsockopt = func("int setsockopt(int fd, int level, int name, void *value, uint length)");
+  const recvmsg = func("int64 recvmsg(int fd, void *message, int flags)");
+  const value = new DataView(new ArrayBuffer(16));
+  const length = new Uint32Array(1);
+  const integers = new Int32Array(2);
+  return {
+    socketPair() {
+      if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, integers) !== 0) return undefined;
+      return [integers[0]!, integers[1]!];
+    },
+    socketOption(fd, option) {
+      length[0] = value.byteLength;
+      return getsockopt(fd, SOL_SOCKET, option, value.buffer, length) === 0 ? value : undefined;
+    },
+    longSocketOption(fd, option, into) {
+      length[0] = into.byteLength;
+      const status = getsockopt(fd, SOL_SOCKET, option, into, length);
+      return status === 0 ? length[0] : -Math.max(1, length[0]);
+    },
+    setSocketOption(fd, option, flag) {
+      integers[0] = flag;
+      return setsockopt(fd, SOL_SOCKET, option, integers, 4);
+    },
+    newMessage: () => new Message(address),
+    receive(fd, message) {
+      message.reset();
+      return recvmsg(fd, message.header, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+    },
+  };
+}
