@@ -1,4 +1,4 @@
-import type { Lineage, ProcessEvidence } from "../model/evidence.ts";
+import type { Lineage, ProcessEvidence, WantedFact } from "../model/evidence.ts";
 import { GuardError } from "../model/errors.ts";
 import type { Digests } from "../platform/digests.ts";
 import type { Platform } from "../platform/platform.ts";
@@ -15,6 +15,9 @@ export interface ProcessAttestation {
   /** What a policy could ask for; facts that the process could have written itself are not among them. */
   readonly selectors: readonly string[];
 }
+
+/** Of whom nobody asked no command line is shown. */
+const OF_ANCESTORS: ReadonlySet<WantedFact> = new Set<WantedFact>(["script"]);
 
 /**
  * Measures the process that has this number now, and its ancestors. Nobody has proven that it is the one that was
@@ -35,9 +38,10 @@ export async function attestProcess(
     ? { ancestors: [], end: "unreadable" as const }
     : walkLineage(platform, handle, uid.value, "lineage");
   try {
-    const [process, ...ancestors] = await Promise.all(
-      [measured, ...lineage.ancestors].map((each) => each.complete(digests)),
-    );
+    const [process, ...ancestors] = await Promise.all([
+      measured.complete(digests),
+      ...lineage.ancestors.map((each) => each.complete(digests, OF_ANCESTORS)),
+    ]);
     const complete: Lineage = { end: lineage.end, ancestors };
     const selectors = selectorsOf({
       process: process!,

@@ -1,5 +1,12 @@
-import type { WantedFact } from "../../policy/clients.ts";
-import type { Absent, Credentials, Fact, Lineage, PeerEvidence, Transport } from "../model/evidence.ts";
+import type {
+  Absent,
+  Credentials,
+  Fact,
+  Lineage,
+  PeerEvidence,
+  Transport,
+  WantedFact,
+} from "../model/evidence.ts";
 import type { Digests } from "../platform/digests.ts";
 import type { Attestation } from "./attest.ts";
 import type { MeasuredLineage } from "./lineage.ts";

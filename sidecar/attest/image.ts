@@ -4,22 +4,13 @@
  * Trusts: the kernel, local file systems. Defends against: renamed, deleted and replaced files, memfds, other mount
  * namespaces and roots, FUSE. Leaves to others: code put into a genuine image (ptrace), which no digest shows.
  */
-import {
-  type BigIntStats,
-  closeSync,
-  constants,
-  fstatSync,
-  lstatSync,
-  openSync,
-  readlinkSync,
-  statSync,
-} from "node:fs";
-import { dirname } from "node:path";
+import { type BigIntStats, closeSync, constants, fstatSync, openSync, readlinkSync, statSync } from "node:fs";
 import { absent, type Fact, type Grade, known } from "../model/evidence.ts";
 import { fileSystemOf, isLocalFileSystem } from "../platform/file-systems.ts";
 import { errorCode } from "../platform/native.ts";
 import type { ProcessHandle } from "../platform/platform.ts";
 import { sameFile, sharesView } from "./own-view.ts";
+import { isRootsAlone } from "./roots-alone.ts";
 
 /** A running image that is held open: while it is, its inode number cannot be given to another file. */
 export interface Image {
@@ -85,21 +76,4 @@ function imagePath(handle: ProcessHandle, image: BigIntStats, grade: Grade): Fac
   const path = readlinkSync(handle.procPath("exe"));
   const there = statSync(path, { bigint: true, throwIfNoEntry: false });
   return there !== undefined && sameFile(there, image) ? known(path, grade) : absent("exe-moved");
-}
-
-function isRootsAlone(path: string, image: BigIntStats): boolean {
-  try {
-    if (!isRootsOnly(image)) return false;
-    for (let folder = dirname(path);; folder = dirname(folder)) {
-      if (!isRootsOnly(lstatSync(folder, { bigint: true }))) return false;
-      if (folder === "/") return true;
-    }
-  } catch {
-    // A folder above it is gone or hidden from us: nothing was shown.
-    return false;
-  }
-}
-
-function isRootsOnly(stat: BigIntStats): boolean {
-  return stat.uid === 0n && (stat.mode & 0o022n) === 0n;
 }

@@ -2,18 +2,24 @@
  * Measures one process: steps 4 to 7 of the order of verification. Everything is read through its handle, and the
  * handle is asked at the end whether it was one living process all along.
  */
-import type { WantedFact } from "../../policy/clients.ts";
+import { basename } from "node:path";
+import { kindOfName } from "../../policy/admit/program-names.ts";
 import {
   absent,
   type Credentials,
+  type ExecutableEvidence,
   type Fact,
   type Grade,
   known,
   type ProcessEvidence,
+  type RuntimeKind,
+  type WantedFact,
 } from "../model/evidence.ts";
 import { DigestError, type Digests } from "../platform/digests.ts";
 import { errorCode } from "../platform/native.ts";
 import type { ProcessHandle } from "../platform/platform.ts";
+import { gatherOwnWord } from "./facts/own-word.ts";
+import { readLabel, readNamespaces } from "./facts/surroundings.ts";
 import { type Image, openImage } from "./image.ts";
 import { sharesView } from "./own-view.ts";
 import { parseStatus } from "./process-files.ts";
@@ -45,6 +51,7 @@ export interface MeasuredProcess {
 
 const NOT_GATHERED = absent("not-gathered");
 const PENDING = absent("pending");
+const EVERYTHING: ReadonlySet<WantedFact> = new Set<WantedFact>(["script", "argv", "loaders", "mappings"]);
 
 /** Takes ownership of the handle. Cheap: no file is read through. */
 export function measureProcess(handle: ProcessHandle, options: MeasureOptions): MeasuredProcess {
@@ -56,7 +63,7 @@ export function measureProcess(handle: ProcessHandle, options: MeasureOptions): 
     pidfdInode: handle.inode === undefined ? absent("no-pidfs") : known(handle.inode, "kernel"),
     uid: account.uid,
     gid: account.gid,
-    groups: NOT_GATHERED,
+    groups: account.groups,
     label: NOT_GATHERED,
     namespaces: { pid: NOT_GATHERED, mnt: NOT_GATHERED },
     executable: typeof image === "string"
@@ -73,20 +80,22 @@ export function measureProcess(handle: ProcessHandle, options: MeasureOptions): 
 interface Account {
   readonly uid: Fact<number>;
   readonly gid: Fact<number>;
+  readonly groups: Fact<readonly number[]>;
   /** Why nothing beyond the account may be believed. */
   readonly refusal?: string;
 }
 
 function readAccount(handle: ProcessHandle, options: MeasureOptions): Account {
   const pinned = options.credentials;
-  const from = (uid: number, gid: number) => ({
+  const from = (uid: number, gid: number, groups: Account["groups"]): Account => ({
     uid: known(uid, options.accountGrade),
     gid: known(gid, options.accountGrade),
+    groups,
   });
   const nothing = (reason: string): Account =>
     pinned === undefined
-      ? { uid: absent(reason), gid: absent(reason) }
-      : { ...from(pinned.uid, pinned.gid), refusal: reason };
+      ? { uid: absent(reason), gid: absent(reason), groups: absent(reason) }
+      : { ...from(pinned.uid, pinned.gid, absent(reason)), refusal: reason };
   let status: ReturnType<typeof parseStatus>;
   try {
     status = parseStatus(handle.read("status"));
@@ -99,7 +108,9 @@ function readAccount(handle: ProcessHandle, options: MeasureOptions): Account {
   // A process between two identities, as a set-uid program is, has no single account.
   if (status.uids.some((other) => other !== uid)) return nothing("uid-mixed");
   if (pinned !== undefined && uid !== pinned.uid) return nothing("uid-changed");
-  const account = pinned === undefined ? from(uid, status.gids[1]!) : from(pinned.uid, pinned.gid);
+  // Groups are those of now. Only root can take on another one.
+  const groups = known(status.groups, options.accountGrade);
+  const account = from(uid, pinned?.gid ?? status.gids[1]!, groups);
   const refusal = status.tracerPid === 0 ? namespaceRefusal(handle) : `traced-by:${status.tracerPid}`;
   return refusal === undefined ? account : { ...account, refusal };
 }
@@ -121,6 +132,7 @@ class Measured implements MeasuredProcess {
   readonly evidence: ProcessEvidence;
   readonly #image: Image | undefined;
   readonly #options: MeasureOptions;
+  #auxv: string | undefined;
   #closed = false;
 
   constructor(
@@ -139,6 +151,8 @@ class Measured implements MeasuredProcess {
     if (!this.stillSame()) return this.handle.isAlive() ? "exe-changed" : "peer-gone";
     const account = readAccount(this.handle, this.#options);
     if (account.refusal !== undefined && this.#image !== undefined) return account.refusal;
+    const changed = this.#changed();
+    if (changed !== undefined) return changed;
     const { uid } = this.evidence;
     const same = "absent" in uid
       ? "absent" in account.uid
@@ -146,25 +160,64 @@ class Measured implements MeasuredProcess {
     return same ? undefined : "uid-changed";
   }
 
-  async complete(digests: Digests): Promise<ProcessEvidence> {
-    if (this.#image === undefined) return this.evidence;
-    const sha256 = await this.#digest(this.#image, digests);
-    return { ...this.evidence, executable: { ...this.evidence.executable, sha256 } };
+  async complete(digests: Digests, wants: ReadonlySet<WantedFact> = EVERYTHING): Promise<ProcessEvidence> {
+    const read = { ...this.evidence, ...this.#surroundings() };
+    if (this.#image === undefined) return read;
+    const executable = await this.#executable(this.#image, digests);
+    const facts = await gatherOwnWord(this.handle, { runtime: executable.runtime, digests, wants });
+    // What it says of itself was read of the image that was measured, or it is nobody's word.
+    return this.#closed || this.#changed() !== undefined
+      ? { ...read, executable }
+      : { ...read, executable, ...facts };
   }
 
-  async #digest(image: Image, digests: Digests): Promise<Fact<string>> {
-    if (this.#closed) return absent("closed");
+  #surroundings(): Pick<ProcessEvidence, "label" | "namespaces"> {
+    if (this.#closed) return this.evidence;
+    return { label: readLabel(this.handle), namespaces: readNamespaces(this.handle) };
+  }
+
+  async #executable(image: Image, digests: Digests): Promise<ExecutableEvidence> {
+    const nothing = (reason: string): ExecutableEvidence => ({
+      path: this.evidence.executable.path,
+      sha256: absent(reason),
+      immutable: absent(reason),
+      runtime: absent(reason),
+    });
+    if (this.#closed) return nothing("closed");
     try {
       // auxv is written anew by every exec: it shows one that led back to the same file.
-      const before = this.handle.read("auxv");
-      const sha256 = await digests.fileDigest(image.fd, { running: true });
-      if (this.#closed) return absent("closed");
-      const same = image.isCurrent() && this.handle.read("auxv") === before;
-      return same ? known(sha256, this.#options.grade) : absent("exe-changed");
+      this.#auxv ??= this.handle.read("auxv");
+      const { sha256, kind } = await digests.inspect(image.fd, { running: true });
+      const changed = this.#changed();
+      return changed === undefined ? this.#describe(image, sha256, kind) : nothing(changed);
     } catch (error) {
-      return absent(
+      return nothing(
         error instanceof DigestError ? `exe-${error.reason}` : `exe-unreadable:${errorCode(error)}`,
       );
+    }
+  }
+
+  #describe(image: Image, sha256: string, kind: RuntimeKind): ExecutableEvidence {
+    const immutable = image.isImmutable();
+    const { grade } = this.#options;
+    // Only what is proven to speak can be more than measured.
+    const best = immutable && grade === "measured" ? "immutable" : grade;
+    const path = "value" in image.path ? known(image.path.value, best) : image.path;
+    return {
+      path,
+      sha256: known(sha256, best),
+      immutable: immutable ? known(true, best) : absent("exe-writable"),
+      runtime: known(lowered(kind, path), best),
+    };
+  }
+
+  #changed(): string | undefined {
+    if (this.#closed) return "closed";
+    if (this.#image?.isCurrent() === false) return "exe-changed";
+    try {
+      return this.#auxv === undefined || this.handle.read("auxv") === this.#auxv ? undefined : "exe-changed";
+    } catch (error) {
+      return `exe-unreadable:${errorCode(error)}`;
     }
   }
 
@@ -183,4 +236,10 @@ class Measured implements MeasuredProcess {
     this.#image?.close();
     this.handle.close();
   }
+}
+
+/** A name proves nothing, but what is called like an interpreter is not taken for a program of its own. */
+function lowered(kind: RuntimeKind, path: Fact<string>): RuntimeKind {
+  if (kind !== "native" || !("value" in path)) return kind;
+  return kindOfName(basename(path.value)) ?? kind;
 }

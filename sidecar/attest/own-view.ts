@@ -1,12 +1,12 @@
 import { type BigIntStats, statSync } from "node:fs";
 import type { ProcessHandle } from "../platform/platform.ts";
 
-type View = "ns/user" | "ns/mnt" | "root";
+type View = "ns/user" | "ns/mnt" | "ns/pid" | "root";
 
 const own = new Map<View, BigIntStats>();
 
 /**
- * Whether a process has our user namespace, our mount namespace or our root folder. We never leave our own, so ours
+ * Whether a process has our namespace of a kind, or our root folder. We never leave our own, so ours
  * are looked up once.
  *
  * @throws as stat(2) does: `EACCES` for a process that we may not read.

@@ -25,6 +25,8 @@ export interface ProcessStatus {
   /** Real, effective, saved and file system ids. */
   readonly uids: readonly number[];
   readonly gids: readonly number[];
+  /** Supplementary groups; may be empty. */
+  readonly groups: readonly number[];
 }
 
 /** @returns undefined when a field is missing or not a number. */
@@ -32,13 +34,15 @@ export function parseStatus(text: string): ProcessStatus | undefined {
   const tracer = numbers(text, "TracerPid");
   const uids = numbers(text, "Uid");
   const gids = numbers(text, "Gid");
+  const groups = numbers(text, "Groups");
+  if (groups === undefined) return undefined;
   if (tracer?.length !== 1 || uids?.length !== 4 || gids?.length !== 4) return undefined;
-  return { tracerPid: tracer[0]!, uids, gids };
+  return { tracerPid: tracer[0]!, uids, gids, groups };
 }
 
 function numbers(text: string, field: string): number[] | undefined {
   // The kernel escapes newlines in the name of the process, which is on the first line, so a line start is its own.
   const line = new RegExp(`^${field}:[ \\t]*([\\d \\t]*)$`, "m").exec(text);
-  const words = line?.[1]?.trim().split(/\s+/);
+  const words = line?.[1]?.trim().split(/\s+/).filter((word) => word !== "");
   return words?.every((word) => /^\d+$/.test(word)) === true ? words.map(Number) : undefined;
 }

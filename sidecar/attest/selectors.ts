@@ -1,5 +1,11 @@
 /** Selectors, spelled as SPIRE's unix attestor spells them where it has the same one: `type:key:value`. */
-import type { Fact, Lineage, PeerEvidence, ProcessEvidence } from "../model/evidence.ts";
+import {
+  type Fact,
+  isKnown,
+  type Lineage,
+  type PeerEvidence,
+  type ProcessEvidence,
+} from "../model/evidence.ts";
 import { accountName } from "./accounts.ts";
 import { isRelied } from "./relied.ts";
 
@@ -24,9 +30,39 @@ function processSelectors(process: ProcessEvidence, immutable: boolean): string[
   return [
     ...each(process.uid, (uid) => [`unix:uid:${uid}`, ...named("user", uid)]),
     ...each(process.gid, (gid) => [`unix:gid:${gid}`, ...named("group", gid)]),
+    ...each(process.groups, (groups) => groups.flatMap(supplementary)),
     ...each(process.executable.path, (path) => [`unix:path:${path}`]),
     ...each(process.executable.sha256, (digest) => [`unix:sha256:${digest}`]),
     ...(immutable && isRelied(process.executable.path) ? ["proc:exe_immutable:true"] : []),
+    ...each(process.label, (label) => [`proc:label:${label}`]),
+    ...each(process.namespaces.pid, (which) => [`ns:pid:${which}`]),
+    ...each(process.namespaces.mnt, (which) => [`ns:mnt:${which}`]),
+    ...ownWord(process),
+  ];
+}
+
+/** The process's own word, under a type of its own: it may speak against a peer, and is shown; nothing rests on it. */
+function ownWord({ executable: { runtime }, script, loaders, mappings }: ProcessEvidence): string[] {
+  // Where anybody may be at the other end it is not even the peer's.
+  if (!isRelied(runtime)) return [];
+  return [
+    ...known(runtime, (kind) => kind === "native" ? [] : [`proc:interpreter:${kind}`]),
+    ...known(script.path, (path) => [`proc:script_path:${path}`]),
+    ...known(script.sha256, (digest) => [`proc:script_sha256:${digest}`]),
+    ...known(loaders, (names) => names.map((name) => `proc:env:${name}`)),
+    ...known(mappings, (paths) => paths.map((path) => `proc:mapped:${path}`)),
+  ];
+}
+
+function known<T>(fact: Fact<T>, selectors: (value: T) => string[]): string[] {
+  return isKnown(fact) ? selectors(fact.value) : [];
+}
+
+function supplementary(gid: number): string[] {
+  const name = accountName("group", gid);
+  return [
+    `unix:supplementary_gid:${gid}`,
+    ...(name === undefined ? [] : [`unix:supplementary_group:${name}`]),
   ];
 }
 

@@ -7,6 +7,7 @@
 import type { ExecutableFacts, ProcessFacts } from "../../policy/clients.ts";
 import type { Absent, Fact } from "../../policy/fact.ts";
 
+export type { RuntimeKind, WantedFact } from "../../policy/clients.ts";
 export { type Absent, absent, type Fact, type Grade, isKnown, type Known, known } from "../../policy/fact.ts";
 
 /** A process as the kernel pinned it: these do not change with what it does later. */

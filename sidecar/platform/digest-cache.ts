@@ -1,5 +1,5 @@
 /**
- * Remembers digests by what cannot stay equal when the bytes change.
+ * Remembers digests, and what kind of program each is of, by what cannot stay equal when the bytes change.
  *
  * Trusts: this user's runtime folder, and so every process of this user, which could write a false digest there (as it
  * could patch the running image itself: SECURITY.md). Defends against: other users, leftovers of another boot, a file
@@ -19,13 +19,28 @@ import {
   writeFileSync,
 } from "node:fs";
 import { join } from "node:path";
+import type { RuntimeKind } from "../model/evidence.ts";
+import { isRuntimeKind } from "./program/kinds.ts";
 import { privateFolder } from "./runtime-folder.ts";
 
 const MAX_ENTRIES = 256;
-const DIGEST_BYTES = 64;
+/** Longer than any entry. */
+const ENTRY_BYTES = 128;
+/**
+ * Stands before each entry. To be counted up when the same bytes may be told to be another kind than before; what
+ * another version wrote, and the bare digests before there were kinds, are no entries.
+ */
+const VERSION = "k1";
+
+/** What is known of the bytes of a file. */
+export interface Inspected {
+  /** Lower-case hex. */
+  readonly sha256: string;
+  readonly kind: RuntimeKind;
+}
 
 export class DigestCache {
-  readonly #memory = new Map<string, string>();
+  readonly #memory = new Map<string, Inspected>();
   readonly #locate: () => string | undefined;
   #folder: string | undefined;
   #located = false;
@@ -35,20 +50,23 @@ export class DigestCache {
     this.#locate = locate;
   }
 
-  get(key: string): string | undefined {
-    const digest = this.#memory.get(key) ?? this.#load(key);
-    if (digest === undefined) return undefined;
-    this.#remember(key, digest);
-    return digest;
+  get(key: string): Inspected | undefined {
+    const inspected = this.#memory.get(key) ?? this.#load(key);
+    if (inspected === undefined) return undefined;
+    this.#remember(key, inspected);
+    return inspected;
   }
 
-  set(key: string, digest: string): void {
-    this.#remember(key, digest);
+  set(key: string, inspected: Inspected): void {
+    this.#remember(key, inspected);
     const folder = this.#open();
     if (folder === undefined) return;
     try {
       const temporary = join(folder, `.${process.pid}-${key}`);
-      writeFileSync(temporary, digest, { mode: 0o600, flag: "wx" });
+      writeFileSync(temporary, `${VERSION} ${inspected.sha256} ${inspected.kind}`, {
+        mode: 0o600,
+        flag: "wx",
+      });
       renameSync(temporary, join(folder, key));
       prune(folder);
     } catch {
@@ -56,14 +74,14 @@ export class DigestCache {
     }
   }
 
-  #remember(key: string, digest: string): void {
+  #remember(key: string, inspected: Inspected): void {
     // Deleted first, so that the oldest of the map is the one longest unused.
     this.#memory.delete(key);
-    this.#memory.set(key, digest);
+    this.#memory.set(key, inspected);
     if (this.#memory.size > MAX_ENTRIES) this.#memory.delete(this.#memory.keys().next().value!);
   }
 
-  #load(key: string): string | undefined {
+  #load(key: string): Inspected | undefined {
     const folder = this.#open();
     return folder === undefined ? undefined : readEntry(join(folder, key));
   }
@@ -80,23 +98,27 @@ export class DigestCache {
   }
 }
 
-/** Anything but a plain file of ours with a digest in it is no entry. */
-function readEntry(path: string): string | undefined {
+/** Anything but a plain file of ours with a whole entry of this version in it is none. */
+function readEntry(path: string): Inspected | undefined {
   let fd: number | undefined;
   try {
     fd = openSync(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
     const stat = fstatSync(fd);
     if (!stat.isFile() || stat.uid !== process.getuid?.() || (stat.mode & 0o077) !== 0) return undefined;
-    const bytes = Buffer.alloc(DIGEST_BYTES + 1);
-    if (readSync(fd, bytes, 0, bytes.length, 0) !== DIGEST_BYTES) return undefined;
-    const digest = bytes.toString("latin1", 0, DIGEST_BYTES);
-    return /^[0-9a-f]{64}$/.test(digest) ? digest : undefined;
+    const bytes = Buffer.alloc(ENTRY_BYTES);
+    return parseEntry(bytes.toString("latin1", 0, readSync(fd, bytes, 0, bytes.length, 0)));
   } catch {
     // Not there, or not readable: hashed again.
     return undefined;
   } finally {
     if (fd !== undefined) closeSync(fd);
   }
+}
+
+function parseEntry(text: string): Inspected | undefined {
+  const [version, sha256, kind, ...more] = text.split(" ");
+  if (version !== VERSION || sha256 === undefined || kind === undefined || more.length > 0) return undefined;
+  return /^[0-9a-f]{64}$/.test(sha256) && isRuntimeKind(kind) ? { sha256, kind } : undefined;
 }
 
 /** Device numbers and inodes mean something within one boot only. */

@@ -2,52 +2,47 @@
  * The thread that hashes: started when the first digest is asked for, gone soon after the last.
  */
 import type { Worker } from "node:worker_threads";
+import { ElfReader } from "./program/elf.ts";
+import { inspectFile, type Inspection } from "./program/inspect-file.ts";
+import { KindFinder } from "./program/kind-finder.ts";
 
 /**
  * Plain JavaScript in a string, so that it is the same from the bundle, from source on Node (whose worker would not
- * read TypeScript) and on Deno. It opens the descriptor again by its path, which works across threads on both runtimes.
- * Files are read by position 0 of an own description: nobody else's offset moves ours.
+ * read TypeScript) and on Deno. The parts that are more than a few lines are ordinary, tested code that refers to
+ * nothing outside of itself, taken as text. It opens the descriptor again by its path, which works across threads on
+ * both runtimes.
  */
-const SOURCE = `"use strict";
+function source(): string {
+  return `"use strict";
+// Left in by loaders that keep the names of functions (tsx).
+const __name = (target) => target;
 const { parentPort } = require("node:worker_threads");
-const { closeSync, constants, openSync, readSync } = require("node:fs");
+const { closeSync, constants, fstatSync, openSync, readSync } = require("node:fs");
 const { createHash } = require("node:crypto");
-const buffer = Buffer.allocUnsafe(1 << 18);
-function digest({ path, limit }) {
-  const fd = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
+const ElfReader = ${ElfReader.toString()};
+const KindFinder = ${KindFinder.toString()};
+const inspectFile = ${inspectFile.toString()};
+const tools = { fstatSync, readSync, createHash, ElfReader, KindFinder, buffer: Buffer.allocUnsafe(1 << 18) };
+parentPort.on("message", ({ id, path, limit }) => {
+  let fd;
   try {
-    const hash = createHash("sha256");
-    let bytes = 0;
-    for (let length; (length = readSync(fd, buffer, 0, buffer.length, null)) > 0;) {
-      bytes += length;
-      if (bytes > limit) throw Object.assign(new Error("more bytes than the limit"), { code: "EFBIG" });
-      hash.update(length === buffer.length ? buffer : buffer.subarray(0, length));
-    }
-    return { sha256: hash.digest("hex"), bytes };
-  } finally {
-    closeSync(fd);
-  }
-}
-parentPort.on("message", (job) => {
-  try {
-    parentPort.postMessage({ id: job.id, ...digest(job) });
+    fd = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
+    parentPort.postMessage({ id, ...inspectFile(fd, limit, tools) });
   } catch (error) {
-    parentPort.postMessage({ id: job.id, code: String(error.code ?? "error"), message: String(error.message) });
+    parentPort.postMessage({ id, code: String(error.code ?? "error"), message: String(error.message) });
+  } finally {
+    if (fd !== undefined) closeSync(fd);
   }
 });`;
+}
 
 /** How long an idle thread is kept: the hops of one lineage come in a row. */
 const LINGER_MS = 250;
 
-export interface Hashed {
-  readonly sha256: string;
-  readonly bytes: number;
-}
-
-type Answer = { id: number } & (Hashed | { code: string; message: string });
+type Answer = { id: number } & (Inspection | { code: string; message: string });
 
 interface Waiting {
-  resolve(hashed: Hashed): void;
+  resolve(inspection: Inspection): void;
   reject(error: Error): void;
 }
 
@@ -58,7 +53,7 @@ export class DigestWorker {
   readonly #waiting = new Map<number, Waiting>();
 
   /** @throws with `code` as the kernel gave it, `EFBIG` for more than `limit` bytes, `ECANCELED` after `close`. */
-  hash(path: string, limit: number): Promise<Hashed> {
+  inspect(path: string, limit: number): Promise<Inspection> {
     const worker = this.#worker ??= this.#start();
     clearTimeout(this.#linger);
     worker.ref();
@@ -77,7 +72,7 @@ export class DigestWorker {
     // No flags and no environment: NODE_OPTIONS and a loader of the main thread have no business in here.
     // Loaded when something is hashed: mostly the digests are remembered, and a start does not wait for it.
     const threads = process.getBuiltinModule("node:worker_threads");
-    const worker = new threads.Worker(SOURCE, { eval: true, env: {}, execArgv: [] });
+    const worker = new threads.Worker(source(), { eval: true, env: {}, execArgv: [] });
     worker.on("message", (answer: Answer) => this.#answer(answer));
     worker.on("error", (error: Error) => {
       if (worker === this.#worker) this.#end("EIO", `The hashing thread failed: ${error.message}`);
@@ -88,7 +83,7 @@ export class DigestWorker {
   #answer(answer: Answer): void {
     const waiting = this.#waiting.get(answer.id);
     this.#waiting.delete(answer.id);
-    if ("sha256" in answer) waiting?.resolve({ sha256: answer.sha256, bytes: answer.bytes });
+    if ("sha256" in answer) waiting?.resolve(answer);
     else waiting?.reject(Object.assign(new Error(answer.message), { code: answer.code }));
     if (this.#waiting.size > 0) return;
     // Idle: it must not keep the process alive, and its memory is given back a little later.

@@ -1,11 +1,11 @@
 /**
- * Digests of files, computed off the main thread and remembered while the file is provably the same.
+ * Digests and program kinds of files, computed off the main thread and remembered while the file is provably the same.
  *
  * Only a digest is ever cached, never a decision.
  */
 import { type BigIntStats, closeSync, constants, fstatSync, openSync } from "node:fs";
 import { GuardError, messageOf } from "../model/errors.ts";
-import { DigestCache } from "./digest-cache.ts";
+import { DigestCache, type Inspected } from "./digest-cache.ts";
 import { DigestWorker } from "./digest-worker.ts";
 import { fileSystemOf, isLocalFileSystem } from "./file-systems.ts";
 import { errorCode } from "./native.ts";
@@ -27,9 +27,16 @@ export interface Digests {
    * @throws {DigestError} when it cannot be read, is not a regular file, is too large, or changed.
    */
   fileDigest(path: string | number, options?: { readonly running?: boolean }): Promise<string>;
+  /**
+   * The same, and what kind of program these very bytes are: told from them alone, whatever the file is called. What is
+   * no executable of this system, or cannot be read as one, is an `unknown-runtime`.
+   */
+  inspect(path: string | number, options?: { readonly running?: boolean }): Promise<Inspected>;
   /** Stops hashing. What is pending is rejected; later calls are too. */
   close(): void;
 }
+
+export type { Inspected };
 
 /** Why there is no digest, as a short code for absent facts: `too-big`, `changed`, `EACCES`. */
 export class DigestError extends GuardError {
@@ -63,7 +70,7 @@ class CachedDigests implements Digests {
   readonly #cache: DigestCache;
   readonly #limit: number;
   readonly #worker = new DigestWorker();
-  readonly #pending = new Map<string, Promise<string>>();
+  readonly #pending = new Map<string, Promise<Inspected>>();
   #closed = false;
 
   constructor(folder: () => string | undefined, limit: number) {
@@ -71,7 +78,11 @@ class CachedDigests implements Digests {
     this.#limit = limit;
   }
 
-  async fileDigest(path: string | number, options: { readonly running?: boolean } = {}): Promise<string> {
+  async fileDigest(path: string | number, options?: { readonly running?: boolean }): Promise<string> {
+    return (await this.inspect(path, options)).sha256;
+  }
+
+  async inspect(path: string | number, options: { readonly running?: boolean } = {}): Promise<Inspected> {
     if (this.#closed) throw new DigestError("stopped", "Cannot hash: hashing was stopped");
     const fd = open(path);
     try {
@@ -79,14 +90,14 @@ class CachedDigests implements Digests {
       const cacheable = options.running === true && before.local;
       const remembered = cacheable ? this.#cache.get(before.key) : undefined;
       if (remembered !== undefined) return remembered;
-      const digest = await this.#once(fd, before, cacheable);
+      const inspected = await this.#once(fd, before, cacheable);
       if (identify(fd).key !== before.key) {
         throw new DigestError("changed", "The file changed while it was read");
       }
       if (cacheable && Date.now() - Number(before.stat.ctimeMs) > SETTLED_MS) {
-        this.#cache.set(before.key, digest);
+        this.#cache.set(before.key, inspected);
       }
-      return digest;
+      return inspected;
     } finally {
       closeSync(fd);
     }
@@ -112,19 +123,19 @@ class CachedDigests implements Digests {
    * Ancestors often run the same file (node under node): it is read once. A reading begun before the file was known to
    * run is not shared with one that may be cached: the file could be written to at its beginning.
    */
-  #once(fd: number, identity: Identity, cacheable: boolean): Promise<string> {
+  #once(fd: number, identity: Identity, cacheable: boolean): Promise<Inspected> {
     const name = `${cacheable}-${identity.key}`;
     const pending = this.#pending.get(name);
     if (pending !== undefined) return pending;
-    const digest = this.#hash(fd, identity).finally(() => this.#pending.delete(name));
-    this.#pending.set(name, digest);
-    return digest;
+    const inspected = this.#read(fd, identity).finally(() => this.#pending.delete(name));
+    this.#pending.set(name, inspected);
+    return inspected;
   }
 
-  async #hash(fd: number, identity: Identity): Promise<string> {
+  async #read(fd: number, identity: Identity): Promise<Inspected> {
     try {
-      const { sha256, bytes } = await this.#worker.hash(descriptorPath(fd), this.#limit);
-      if (BigInt(bytes) === identity.stat.size) return sha256;
+      const { sha256, kind, bytes } = await this.#worker.inspect(descriptorPath(fd), this.#limit);
+      if (BigInt(bytes) === identity.stat.size) return { sha256, kind };
     } catch (error) {
       throw new DigestError(errorCode(error), `Cannot hash a file: ${messageOf(error)}`, error);
     }

@@ -121,6 +121,7 @@ function onlyEntry(folder: string): string {
 }
 
 const FALSE_DIGEST = "f".repeat(64);
+const FALSE_ENTRY = `k1 ${FALSE_DIGEST} native`;
 
 test("another guard of this user and boot finds the digest of a running, settled file", () =>
   withFolder(async (folder) => {
@@ -138,9 +139,9 @@ test("another guard of this user and boot finds the digest of a running, settled
 
     const genuine = await withDigests(options, (digests) => digests.fileDigest(path, { running: true }));
     const entry = onlyEntry(base);
-    assert.is(readFileSync(entry, "latin1"), genuine);
+    assert.is(readFileSync(entry, "latin1"), `k1 ${genuine} unknown-runtime`);
     assert.is(statSync(entry).mode & 0o777, 0o600);
-    writeFileSync(entry, FALSE_DIGEST);
+    writeFileSync(entry, FALSE_ENTRY);
     const ask = () => withDigests(options, (digests) => digests.fileDigest(path, { running: true }));
     assert.is(await ask(), FALSE_DIGEST, "the entry was used");
     assert.is(
@@ -149,15 +150,28 @@ test("another guard of this user and boot finds the digest of a running, settled
       "only where it may be",
     );
 
-    for (const damage of ["", "f".repeat(63), "f".repeat(65), "G".repeat(64)]) {
+    for (
+      const damage of [
+        "",
+        FALSE_DIGEST,
+        FALSE_ENTRY.replace("f", ""),
+        FALSE_ENTRY.replace("f", "ff"),
+        FALSE_ENTRY.toUpperCase(),
+        `k0 ${FALSE_DIGEST} native`,
+        `k1 ${FALSE_DIGEST} trusted`,
+        `k1 ${FALSE_DIGEST} __proto__`,
+        `${FALSE_ENTRY} more`,
+        FALSE_ENTRY.slice(0, -1),
+      ]
+    ) {
       writeFileSync(entry, damage);
       assert.is(await ask(), genuine, `not an entry: '${damage}'`);
     }
-    writeFileSync(entry, FALSE_DIGEST);
+    writeFileSync(entry, FALSE_ENTRY);
     chmodSync(entry, 0o622);
     assert.is(await ask(), genuine, "others may write to it");
     rmSync(entry);
-    writeFileSync(join(folder, "elsewhere"), FALSE_DIGEST, { mode: 0o600 });
+    writeFileSync(join(folder, "elsewhere"), FALSE_ENTRY, { mode: 0o600 });
     symlinkSync(join(folder, "elsewhere"), entry);
     assert.is(await ask(), genuine, "a link is not an entry");
   }));
