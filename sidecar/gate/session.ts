@@ -6,6 +6,7 @@
  */
 import { Buffer } from "node:buffer";
 import type { AuditLog, LifecycleEvent, SessionIdentity } from "../audit/audit-log.ts";
+import { evidenceDetail } from "../audit/record/evidence-detail.ts";
 import { type GuardError, messageOf } from "../model/errors.ts";
 import { type Fact, isKnown } from "../model/evidence.ts";
 import { IdFinder } from "../relay/id-finder.ts";
@@ -139,6 +140,7 @@ export class Session {
       ...(peer.client === undefined ? {} : { client: peer.client }),
       admittedAt: peer.grade,
       proof: peer.proof,
+      evidence: evidenceDetail(identity.evidence),
     });
     this.#replay("caller");
   }

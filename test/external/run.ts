@@ -13,10 +13,9 @@ const BY_RUNTIME = /^test\/(platform|attest|upstream|front|relay)\//;
 
 const selection = [...discover().filter((it) => BY_RUNTIME.test(it)), "test/external/smoke.test.ts"];
 const jobs: Job[] = [
-  ...RUNTIMES.filter((it) => it.name === "node").map((runtime) => ({
-    runtime,
-    file: "test/external/inspector.test.ts",
-  })),
+  ...RUNTIMES.filter((it) => it.name === "node").flatMap((runtime) =>
+    ["inspector", "runtimes-as-clients"].map((name) => ({ runtime, file: `test/external/${name}.test.ts` }))
+  ),
   ...newerNodes().flatMap(({ major, binary }) =>
     selection.map((file) => ({ runtime: nodeRuntime(`node ${major}`, binary), file }))
   ),

@@ -1,5 +1,6 @@
 import { randomBytes } from "node:crypto";
 import type { AuditLog } from "../../audit/audit-log.ts";
+import { evidenceDetail } from "../../audit/record/evidence-detail.ts";
 import { isKnown, type PeerEvidence } from "../../model/evidence.ts";
 import { monotonicMs } from "../../platform/monotonic.ts";
 import type { RefusedPeer } from "./admit.ts";
@@ -46,6 +47,7 @@ export class RefusalRecords {
         code,
         reasons,
         refusal,
+        evidence: evidenceDetail(identity.evidence),
         ...(account.unwritten > 0 ? { unrecorded: account.unwritten } : {}),
       },
     });
