@@ -87,7 +87,8 @@ function imagePath(handle: ProcessHandle, image: BigIntStats, grade: Grade): Fac
   return there !== undefined && sameFile(there, image) ? known(path, grade) : absent("exe-moved");
 }
 
-function isRootsAlone(path: string, image: BigIntStats): boolean {
+/** Whether a file, and every folder on a path without links to it, are root's and writable by nobody else. */
+export function isRootsAlone(path: string, image: BigIntStats): boolean {
   try {
     if (!isRootsOnly(image)) return false;
     for (let folder = dirname(path);; folder = dirname(folder)) {

@@ -22,15 +22,15 @@ export interface TrustRecord extends TrustedDigest {
   readonly note?: string;
 }
 
-/** What is trusted under each name. A map, since `__proto__` is a name like any other. */
+/** What is trusted under each name. A map, since `constructor` is a name like any other. */
 export type TrustEntries = ReadonlyMap<string, readonly TrustRecord[]>;
 
 /**
- * Whether a text can be the name of an entry. It becomes part of a SPIFFE ID, so it is of letters, digits, `.`, `_` and
- * `-`, and no path segment of dots.
+ * Whether a text can be the name of an entry, as `trust:NAME` and the names of clients are spelled: it may become part
+ * of a SPIFFE ID.
  */
 export function isTrustName(name: string): boolean {
-  return /^[A-Za-z0-9._-]{1,64}$/.test(name) && name !== "." && name !== "..";
+  return /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/.test(name);
 }
 
 /** The longest note, in UTF-16 units. */
@@ -42,7 +42,10 @@ export function parseTrust(text: string): TrustEntries {
   demand(version === 1, "'version' must be 1");
   const result = new Map<string, readonly TrustRecord[]>();
   for (const [name, entry] of Object.entries(object(entries, "'entries'"))) {
-    demand(isTrustName(name), "a name in 'entries' must be 1 to 64 of A-Z a-z 0-9 . _ -");
+    demand(
+      isTrustName(name),
+      "a name in 'entries' must be 1 to 64 of A-Z a-z 0-9 . _ - and begin with one of A-Z a-z 0-9",
+    );
     const { digests } = members(entry, `'${name}'`, ["digests"]);
     demand(Array.isArray(digests), `the digests of '${name}' must be a list`);
     const records = (digests as unknown[]).map((each, i) =>

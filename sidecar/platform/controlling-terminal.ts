@@ -42,6 +42,8 @@ export function openControllingTerminal(): ControllingTerminal {
   return {
     write,
     ask(question) {
+      // First, so that what is slow about it (binding the calls) is over before there is anything to answer.
+      dropTypedAhead();
       write(question);
       dropTypedAhead();
       return readLine(fd);

@@ -52,11 +52,11 @@ test("a missing file, or folder, is an empty one", () =>
 
 test("names of Object.prototype are names like any other", () =>
   withTrustFile(
-    `{"version":1,"entries":{"__proto__":{"digests":[${JSON.stringify(digest(A))}]}}}`,
+    `{"version":1,"entries":{"constructor":{"digests":[${JSON.stringify(digest(A))}]}}}`,
     (file) => {
       const trust = openTrust(file, (error) => assert.unreachable(error.message));
-      assert.is(trust.trusted("__proto__")[0]?.sha256, A);
-      assert.equal(trust.trusted("constructor"), []);
+      assert.is(trust.trusted("constructor")[0]?.sha256, A);
+      assert.equal(trust.trusted("__proto__"), []);
       assert.equal(trust.trusted("toString"), []);
     },
   ));
@@ -171,6 +171,8 @@ const INVALID: readonly [name: string, text: string | Uint8Array, says: RegExp][
     '{"version":1,"entries":{"a":{"digests":[],"\\u0064igests":[]}}}',
     /"digests" stands/,
   ],
+  ["__proto__ as a name", '{"version":1,"entries":{"__proto__":{"digests":[]}}}', /a name in 'entries'/],
+  ["a name like an option", '{"version":1,"entries":{"-x":{"digests":[]}}}', /a name in 'entries'/],
   [
     "__proto__ twice",
     '{"version":1,"entries":{"__proto__":{"digests":[]},"__proto__":{"digests":[]}}}',
