@@ -9,6 +9,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<{ command: Command }>>> = 
     policy: () => import("./commands/policy.ts"),
     audit: () => import("./commands/audit.ts"),
     attest: () => import("./commands/attest.ts"),
+    trust: () => import("./commands/trust.ts"),
     doctor: () => import("./commands/doctor.ts"),
   },
 );

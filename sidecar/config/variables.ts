@@ -33,8 +33,12 @@ export function readVariables(vars: Readonly<Record<string, string>>, cwd: strin
   return variables;
 }
 
-/** @returns undefined for a uid that the user database does not know, as in many containers. */
-function homeFolder(): string | undefined {
+/**
+ * The home folder that the user database gives us; the environment's HOME is whatever our starter wrote.
+ *
+ * @returns undefined for a uid that the user database does not know, as in many containers.
+ */
+export function homeFolder(): string | undefined {
   try {
     const { homedir } = userInfo();
     return isAbsolute(homedir) ? homedir : undefined;

@@ -10,13 +10,16 @@ import {
   type ProcessEvidence,
 } from "../../sidecar/mod.ts";
 import { parseArguments, UsageError } from "../arguments.ts";
+import { policyEntry } from "../attest/policy-entry.ts";
 import type { Command, Style, Terminal } from "../command.ts";
+import { checkName } from "../trust/names.ts";
 
 const help = `mcp-guard attest: show what can be proven about who started this command
 
 Usage
   mcp-guard attest [--json]
   mcp-guard attest --pid <number> [--json]
+  mcp-guard attest --as-policy [--pid <number>] [--name <name>]
 
 Without --pid it measures whoever is at the other end of standard input: the process that made the socket, or else
 the parent; then the ancestors, nearest first. It is what 'run' records and what a policy can name.
@@ -24,6 +27,9 @@ the parent; then the ancestors, nearest first. It is what 'run' records and what
 Options
   --pid <number>  measure this process and its ancestors instead
   --json          one JSON object on standard output
+  --as-policy     print a 'clients:' block that names this process, for a policy: what to demand of it, at which grade,
+                  and in comments what else could be demanded. To be read before it is used
+  --name <name>   what the client is called in that block, in rules and in the audit log
 
 Grades, best first
   kernel      pinned by the kernel; the process cannot choose it
@@ -37,11 +43,12 @@ Examples
   mcp-guard attest
   mcp-guard attest --pid "$(pgrep -n claude)"
   mcp-guard attest --json | jq -r '.selectors[]'
+  mcp-guard attest --as-policy --name claude-code --pid "$(pgrep -n claude)" >> files.yaml
   sh -c 'mcp-guard attest < /dev/null'      nobody is at the other end: grade heuristic
 
 Exit codes
   0  a process was measured
-  1  there is none, or it could not be identified
+  1  there is none, or it could not be identified; --as-policy: nothing that could be relied upon can be written
   2  wrong usage
 `;
 
@@ -51,12 +58,34 @@ async function run(args: readonly string[], terminal: Terminal): Promise<number>
   const { values } = parseArguments(
     "mcp-guard attest",
     args,
-    { pid: { type: "string" }, json: { type: "boolean" } },
+    {
+      "pid": { type: "string" },
+      "json": { type: "boolean" },
+      "as-policy": { type: "boolean" },
+      "name": { type: "string" },
+    },
     { min: 0, max: 0 },
   );
+  const asPolicy = values["as-policy"] === true;
+  if (values.json && asPolicy) {
+    throw new UsageError("'--as-policy' prints YAML, so it does not take '--json'");
+  }
+  if (values.name !== undefined && !asPolicy) throw new UsageError("'--name' belongs to '--as-policy'");
+  const name = values.name === undefined ? undefined : checkName(values.name);
   const report = values.pid === undefined ? await attestPeer() : await attestNumber(readPid(values.pid));
+  if (asPolicy) return printEntry(report, name, terminal);
   terminal.out(values.json ? `${JSON.stringify(report)}\n` : format(report, terminal.style));
   return "absent" in report.process ? 1 : 0;
+}
+
+function printEntry(report: Report, name: string | undefined, terminal: Terminal): number {
+  const entry = policyEntry(report, { name, ownUid: process.getuid?.() });
+  if ("yaml" in entry) {
+    terminal.out(entry.yaml);
+    return 0;
+  }
+  terminal.err(`mcp-guard: Cannot write an entry: ${entry.reason}\n`);
+  return 1;
 }
 
 interface Report extends Partial<Pick<PeerEvidence, "transport" | "credentials">> {

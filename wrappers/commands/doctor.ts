@@ -1,4 +1,10 @@
-import { auditFolder, examineSystem, type Finding, openPlatform } from "../../sidecar/mod.ts";
+import {
+  auditFolder,
+  examineSystem,
+  examineTrustFile,
+  type Finding,
+  openPlatform,
+} from "../../sidecar/mod.ts";
 import { parseArguments } from "../arguments.ts";
 import type { Command, Style, Terminal } from "../command.ts";
 
@@ -36,7 +42,10 @@ async function run(args: readonly string[], terminal: Terminal): Promise<number>
     max: 0,
   });
   const { env, execArgv } = process;
-  const findings = examineSystem(openPlatform(), { env, execArgv, auditFolder: auditFolder() });
+  const findings = [
+    ...examineSystem(openPlatform(), { env, execArgv, auditFolder: auditFolder() }),
+    examineTrustFile(),
+  ];
   const usable = findings.every((finding) => finding.state !== "missing");
   terminal.out(
     values.json ? `${JSON.stringify({ usable, findings })}\n` : format(findings, usable, terminal.style),

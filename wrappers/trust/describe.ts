@@ -1,0 +1,49 @@
+import { codeOf, type TrustRecord, visible } from "../../sidecar/mod.ts";
+import type { Candidate } from "./candidate.ts";
+
+/** What a person sees before the question. Every value is made harmless: a file can be named so as to repaint it. */
+export function describe(candidate: Candidate, tested: boolean, others: readonly string[]): string {
+  const { path, sha256, kind, size, owner, immutable } = candidate;
+  const rows: [string, string][] = [
+    ["path", "absent" in path ? `no path leads to it (${path.absent})` : visible(path.value)],
+    ["sha256", sha256],
+    ["size", `${size} bytes`],
+    ["owner", `uid ${owner}; ${immutable ? "only root can change it" : "not only root can change it"}`],
+    ["kind", kind],
+  ];
+  const remarks = [...candidate.remarks.map(visible), ...kindRemarks(candidate, tested), ...others];
+  return [
+    ...rows.map(([name, value]) => `  ${name.padEnd(7)} ${value}`),
+    ...remarks.map((remark) => `  ! ${remark}`),
+    "",
+  ].join("\n");
+}
+
+function kindRemarks({ kind }: Candidate, tested: boolean): string[] {
+  if (codeOf(kind) !== "compiled") return [];
+  return tested
+    ? ["You say that it runs no code but its own, whatever its environment says"]
+    : ["A runtime with one program inside: without --tested only an entry with 'grade: heuristic' takes it"];
+}
+
+/** Why a digest of this kind cannot be trusted, and what to write instead. */
+export function refusalOfKind({ kind, path, by }: Candidate, pid: string | undefined): string | undefined {
+  const what = "absent" in path ? "it" : visible(path.value);
+  const process = by === "pid" && pid !== undefined ? pid : "<number>";
+  switch (codeOf(kind)) {
+    case "given":
+      return `${what} (${kind}) runs whatever it is given, so its digest says nothing of the script; ` +
+        "such an entry cannot admit anybody. Name the script in the policy: " +
+        `'mcp-guard attest --pid ${process} --as-policy' prints an entry`;
+    case "relay":
+      return `${what} is a relay: whoever speaks through it is somebody else. Name the program that speaks`;
+    case "compiled":
+    case "own":
+      return undefined;
+  }
+}
+
+/** The same program, accepted under the same name in the same way already. */
+export function isSame(record: TrustRecord, candidate: Candidate, tested: boolean): boolean {
+  return record.sha256 === candidate.sha256 && record.kind === candidate.kind && record.tested === tested;
+}
