@@ -33,6 +33,8 @@ export interface GuardOptions {
   readonly variables: Readonly<Record<string, string>>;
   /** Where the log is. @default {the policy's `audit.file`, else a file of the server's name in the user's state folder} */
   readonly auditFile: string | undefined;
+  /** The file of accepted digests that `trust:NAME` speaks of. @default {in the user's configuration folder} */
+  readonly trustFile: string | undefined;
   /** The server's name in the audit log. @default {the policy's, else the command's} */
   readonly name: string | undefined;
   /** Environment variables of ours that the server is given beside the policy's list. */
@@ -89,9 +91,20 @@ export async function assemble(options: GuardOptions): Promise<Guard> {
     log,
     digests,
     refusals: new RefusalRecords(log),
-    world: { trusted: () => [], via: "direct" },
+    world: { trusted: await openTrusted(options, policy), via: "direct" },
     launch: () => launchServer(options, command, policy, { platform, digests }),
   };
+}
+
+/** The trust file is opened only for a policy that refers to it. */
+async function openTrusted(
+  { trustFile, notice }: GuardOptions,
+  policy: Policy | undefined,
+): Promise<AdmissionWorld["trusted"]> {
+  if (policy?.clients === undefined || policy.clients.trustNames.length === 0) return () => [];
+  const { defaultTrustFile, openTrust } = await import("./config/trust-file.ts");
+  const trust = openTrust(trustFile ?? defaultTrustFile(), (error) => notice(error.message));
+  return (name) => trust.trusted(name);
 }
 
 /** A session for a peer that was admitted; it runs until either side ends. */

@@ -3,7 +3,7 @@ export { ERROR_CODES, GuardError, type GuardErrorCode, messageOf } from "./model
 
 // Evidence and the system it comes from.
 export { attestProcess, type ProcessAttestation } from "./attest/attest-process.ts";
-export { isRootsAlone } from "./attest/image.ts";
+export { isRootsAlone } from "./attest/roots-alone.ts";
 export { attestStdio } from "./attest/attest-stdio.ts";
 export { principalOf } from "./attest/principal.ts";
 export type { ExecutableEvidence, Fact, Lineage, PeerEvidence, ProcessEvidence } from "./model/evidence.ts";
@@ -37,13 +37,16 @@ export {
   type PolicyFileOptions,
 } from "./config/policy-file.ts";
 
+// Programs and clients, as policies judge them.
+export { relayingCommand } from "../policy/admit/program-names.ts";
+export type { AdmissionWorld, Clients, RuntimeKind } from "../policy/mod.ts";
+
 // The trust file: what people accepted by digest.
+export { meaningOfProgram, type ProgramMeaning } from "./config/program-meaning.ts";
 export { examineTrustFile } from "./config/examine-trust-file.ts";
 export { changeTrustFile } from "./config/trust-file-change.ts";
 export { isTrustName, MAX_NOTE, type TrustEntries, type TrustRecord } from "./config/trust-file-format.ts";
 export { defaultTrustFile, readTrustFile } from "./config/trust-file.ts";
-export { type CodeOf, codeOf } from "./config/trust-kinds.ts";
-export type { RuntimeKind } from "../policy/mod.ts";
 export { type ControllingTerminal, openControllingTerminal } from "./platform/controlling-terminal.ts";
 
 // Arguments as rules see them: numbers that no double holds stand out.

@@ -91,7 +91,14 @@ async function serve(
 
 async function refuse(guard: Guard, peer: RefusedPeer, { stream }: AdmissionRequest): Promise<void> {
   const refusal = guard.refusals.record(peer);
-  guard.options.notice(`Not admitted [${peer.code}]: ${peer.reasons.join("; ")}`);
+  const { notice } = guard.options;
+  notice(`Not admitted [${peer.code}]: ${peer.reasons.join("; ")}`);
+  const clients = guard.policy?.clients;
+  if (clients !== undefined) {
+    const { trustHint } = await import("./config/trust-hint.ts");
+    const hint = trustHint(peer.identity.evidence, clients.trustNames);
+    if (hint !== undefined) notice(hint);
+  }
   await turnAway(stream, { code: peer.code, refusal });
 }
 

@@ -4,9 +4,9 @@
  * Strict, since it decides over rights: an unknown key may be a restriction that we do not know, a wrong type one that
  * we would read as none.
  */
+import { meaningOf, RUNTIME_KINDS } from "../../policy/admit/runtime.ts";
 import type { RuntimeKind, TrustedDigest } from "../../policy/mod.ts";
 import { parseStrictJson, quoted } from "./strict-json.ts";
-import { codeOf, isRuntimeKind } from "./trust-kinds.ts";
 
 /** An accepted digest, and how it came to be one. */
 export interface TrustRecord extends TrustedDigest {
@@ -73,12 +73,12 @@ function parseRecord(value: unknown, what: string): TrustRecord {
     path === undefined || (isText(path) && path.startsWith("/")),
     `the 'path' of ${what} must be absolute`,
   );
-  demand(isText(kind) && isRuntimeKind(kind), `the 'kind' of ${what} is none that is known`);
+  demand(isRuntimeKind(kind), `the 'kind' of ${what} is none that is known`);
   demand(isText(added) && isTime(added), `'added' of ${what} must be a time such as 2026-01-31T12:00:00Z`);
   demand(by === "path" || by === "pid", `'by' of ${what} must be "path" or "pid"`);
   demand(typeof tested === "boolean", `'tested' of ${what} must be true or false`);
   demand(
-    !tested || codeOf(kind) === "compiled",
+    !tested || meaningOf(kind) === "compiled",
     `'tested' of ${what} says nothing of a program of kind '${kind}'`,
   );
   demand(note === undefined || isText(note), `the 'note' of ${what} must be a text`);
@@ -114,6 +114,10 @@ function members(
 function object(value: unknown, what: string): Readonly<Record<string, unknown>> {
   demand(typeof value === "object" && value !== null && !Array.isArray(value), `${what} must be an object`);
   return value as Record<string, unknown>;
+}
+
+function isRuntimeKind(value: unknown): value is RuntimeKind {
+  return RUNTIME_KINDS.includes(value as RuntimeKind);
 }
 
 function isText(value: unknown): value is string {

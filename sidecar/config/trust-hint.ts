@@ -1,5 +1,5 @@
 import type { PeerEvidence } from "../model/evidence.ts";
-import { codeOf } from "./trust-kinds.ts";
+import { meaningOfProgram } from "./program-meaning.ts";
 
 /**
  * What a person could run to let this program in, for stderr and the log of whoever refused it. Pure.
@@ -15,18 +15,19 @@ export function trustHint(
 ): string | undefined {
   const { process } = evidence;
   if ("absent" in process) return undefined;
-  const { sha256, runtime } = process.executable;
+  const { sha256, runtime, path } = process.executable;
   if ("absent" in sha256 || "absent" in runtime) return undefined;
   const name = names.length === 1 ? names[0] : "NAME";
   const add = `To trust this program: mcp-guard trust add ${name} --pid ${process.pid}`;
-  switch (codeOf(runtime.value)) {
-    case "own":
+  const { kind, meaning } = meaningOfProgram(runtime.value, "value" in path ? path.value : undefined);
+  switch (meaning) {
+    case "itself":
       return `${add} (sha256 ${sha256.value})`;
     case "compiled":
       return `${add} --tested, after the test in 'mcp-guard trust --help' (sha256 ${sha256.value})`;
-    case "given":
-      return `To see an entry for what this ${runtime.value} runs: mcp-guard attest --pid ${process.pid} --as-policy`;
-    case "relay":
+    case "script":
+      return `To see an entry for what this ${kind} runs: mcp-guard attest --pid ${process.pid} --as-policy`;
+    case "anything":
       return undefined;
   }
 }

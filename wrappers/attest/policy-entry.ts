@@ -4,7 +4,13 @@
  * Everything that the process chose (paths, names of variables) stands in quotes or in a comment of one line, so that
  * none of it can become a key of the policy.
  */
-import { codeOf, type PeerEvidence, type ProcessEvidence } from "../../sidecar/mod.ts";
+import {
+  meaningOfProgram,
+  type PeerEvidence,
+  type ProcessEvidence,
+  type ProgramMeaning,
+  relayingCommand,
+} from "../../sidecar/mod.ts";
 import { quotedText, quotedValue } from "./yaml-text.ts";
 
 /** What an entry is made from. */
@@ -30,22 +36,24 @@ export function policyEntry(
 ): { yaml: string } | { reason: string } {
   const { process } = source;
   if ("absent" in process) return { reason: `nobody could be measured (${process.absent})` };
-  const { sha256, runtime } = process.executable;
+  const { sha256, runtime, path } = process.executable;
   if ("absent" in sha256) return { reason: `what it runs could not be measured (${sha256.absent})` };
   if ("absent" in runtime) {
     return { reason: `what kind of program it is could not be told (${runtime.absent})` };
   }
+  const program = meaningOfProgram(runtime.value, "absent" in path ? undefined : path.value);
   const name = options.name ?? `exe-${sha256.value.slice(0, 16)}`;
-  const program = programLines(process, sha256.value, runtime.value, name, source.transport);
-  if ("reason" in program) return program;
-  const lines = [
+  const lines = programLines(process, sha256.value, program, name, source.transport);
+  if ("reason" in lines) return lines;
+  const entry = [
     `- name: ${quotedText(name)}`,
     ...accountLines(process, options.ownUid),
-    ...program.lines,
+    ...lines.lines,
+    ...relayLines(process, name),
     ...loaderLines(process),
     ...parentLines(source.lineage.ancestors),
   ];
-  return { yaml: [...heading(process, source.transport), "clients:", ...indent(lines), ""].join("\n") };
+  return { yaml: [...heading(process, source.transport), "clients:", ...indent(entry), ""].join("\n") };
 }
 
 type Lines = { readonly lines: readonly string[] } | { readonly reason: string };
@@ -53,20 +61,22 @@ type Lines = { readonly lines: readonly string[] } | { readonly reason: string }
 function programLines(
   process: ProcessEvidence,
   sha256: string,
-  kind: Parameters<typeof codeOf>[0],
+  { kind, meaning }: ProgramMeaning,
   name: string,
   transport: EntrySource["transport"],
 ): Lines {
-  switch (codeOf(kind)) {
-    case "own":
+  switch (meaning) {
+    case "itself":
       return { lines: [...gradeLines(transport), ...ownLines(process, sha256, name)] };
     case "compiled":
       return { lines: [...gradeLines(transport), ...compiledLines(process, kind, name)] };
-    case "given":
+    case "script":
       return scriptLines(process, sha256, kind);
-    case "relay":
+    case "anything":
       return {
-        reason: "it is a relay: whoever speaks through it is somebody else; name the program that speaks",
+        reason:
+          `it is a program (${kind}) that passes on, or runs, whatever it is given: never an identity; ` +
+          "name the program that speaks through it",
       };
   }
 }
@@ -162,6 +172,16 @@ function scriptLines({ executable, script }: ProcessEvidence, sha256: string, ki
   };
 }
 
+/** The sub-commands by which a trusted program passes on what anybody says. */
+function relayLines({ executable: { path } }: ProcessEvidence, name: string): string[] {
+  const words = ("absent" in path ? undefined : relayingCommand(path.value)) ?? relayingCommand(name);
+  if (words === undefined) return [];
+  return [
+    `# As ${quotedText(words)} it passes on what anybody says.`,
+    `argv: {forbid: [${quotedValue(words)}]}`,
+  ];
+}
+
 function loaderLines({ loaders }: ProcessEvidence): string[] {
   if ("absent" in loaders || loaders.value.length === 0) return [];
   return [
@@ -174,7 +194,10 @@ function loaderLines({ loaders }: ProcessEvidence): string[] {
 /** Only those whose digest says what they do; a shell in between is nobody. */
 function parentLines(ancestors: readonly ProcessEvidence[]): string[] {
   const lines = ancestors.flatMap(({ pid, executable: { sha256, runtime, path } }, hop) => {
-    if ("absent" in sha256 || "absent" in runtime || codeOf(runtime.value) !== "own") return [];
+    if ("absent" in sha256 || "absent" in runtime) return [];
+    if (meaningOfProgram(runtime.value, "absent" in path ? undefined : path.value).meaning !== "itself") {
+      return [];
+    }
     const before = hop === 0 ? "" : "any-number, ";
     const what = "absent" in path ? "no path" : quotedText(path.value);
     return [`# parents: [${before}{executable: {sha256: ["${sha256.value}"]}}]    # ${pid}, ${what}`];

@@ -10,6 +10,9 @@ Usage
   mcp-guard run [options] -- <server command>
   mcp-guard run --policy FILE          (where the policy names the command)
 
+Whoever started it is let in by the policy's 'clients', or without one only if it is a process of our own user; anybody
+else is refused before the server hears of them.
+
 The server is any stdio MCP server, unmodified. mcp-guard speaks MCP on its own stdin and stdout, knows who started it
 from the kernel, decides every message by the policy and writes an audit record before it passes it on.
 Without --policy nothing is blocked: everything passes and is recorded.
@@ -18,6 +21,7 @@ Options
   -p, --policy FILE        Policy to enforce; see 'mcp-guard policy --help'
       --var NAME=VALUE     A $NAME of the policy (repeatable)
       --audit FILE         Audit log; the default is a file of the server's name in the user's state folder
+      --trust FILE         Accepted digests that 'trust:NAME' of the policy speaks of; see 'mcp-guard trust --help'
       --name NAME          The server's name in the audit log; the default is the policy's, else the command's
       --pass-env NAME      Give the server this variable of our environment, beside the policy's list (repeatable)
       --stderr-prefix TEXT Put TEXT before each line the server writes to stderr
@@ -33,7 +37,7 @@ In an MCP client's configuration
 
 Exit codes
   the server's own; 128+n when signal n ended it; 127 when it could not be started;
-  1 when the guard could not start (policy, audit log, platform); 2 for wrong usage
+  1 when the guard could not start (policy, audit log, platform) or whoever started it is not admitted; 2 for wrong usage
 `;
 
 export const command: Command = {
@@ -46,6 +50,7 @@ export const command: Command = {
       policy: { type: "string", short: "p" },
       var: { type: "string", multiple: true },
       audit: { type: "string" },
+      trust: { type: "string" },
       name: { type: "string" },
       "pass-env": { type: "string", multiple: true },
       "stderr-prefix": { type: "string" },
@@ -67,6 +72,7 @@ export const command: Command = {
       policyFile: values.policy,
       variables: parseVariables(values.var ?? []),
       auditFile: values.audit,
+      trustFile: values.trust,
       name: values.name,
       passEnv: values["pass-env"] ?? [],
       stderrPrefix: values["stderr-prefix"],

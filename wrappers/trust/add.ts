@@ -1,9 +1,10 @@
 import {
   changeTrustFile,
-  codeOf,
+  type Clients,
   createDigests,
   defaultTrustFile,
   type Digests,
+  loadPolicyFile,
   MAX_NOTE,
   openControllingTerminal,
   type ProcessEvidence,
@@ -15,7 +16,8 @@ import {
 import { parseArguments, UsageError } from "../arguments.ts";
 import type { Terminal } from "../command.ts";
 import { type Candidate, measureFile, measureRunning } from "./candidate.ts";
-import { describe, isSame, refusalOfKind } from "./describe.ts";
+import { parseVariables } from "../variables.ts";
+import { describe, isSame, meaningOfCandidate, refusalOfKind } from "./describe.ts";
 import { checkName } from "./names.ts";
 import { findAncestors, refusalOf } from "./who-asks.ts";
 
@@ -24,6 +26,8 @@ const OPTIONS = {
   pid: { type: "string" },
   tested: { type: "boolean", default: false },
   note: { type: "string" },
+  policy: { type: "string" },
+  var: { type: "string", multiple: true },
   trust: { type: "string" },
   json: { type: "boolean", default: false },
 } as const;
@@ -35,6 +39,8 @@ interface Request {
   readonly tested: boolean;
   readonly note: string | undefined;
   readonly file: string;
+  /** A policy whose clients may trust nothing either. */
+  readonly policy: { readonly file: string; readonly vars: Readonly<Record<string, string>> } | undefined;
 }
 
 /**
@@ -65,12 +71,14 @@ export async function add(args: readonly string[], terminal: Terminal): Promise<
 type Outcome = { readonly record: TrustRecord } | { readonly refused: string };
 
 function check(
-  { name, path, pid, tested, note, trust }: {
+  { name, path, pid, tested, note, policy, var: variables, trust }: {
     readonly name: string;
     readonly path?: string | undefined;
     readonly pid?: string | undefined;
     readonly tested: boolean;
     readonly note?: string | undefined;
+    readonly policy?: string | undefined;
+    readonly var?: readonly string[] | undefined;
     readonly trust?: string | undefined;
   },
 ): Request {
@@ -84,7 +92,16 @@ function check(
   if (note !== undefined && (note.length > MAX_NOTE || /[\p{C}\p{Zl}\p{Zp}]/u.test(note))) {
     throw new UsageError(`'--note' takes up to ${MAX_NOTE} visible characters; ${help}`);
   }
-  return { name: checkName(name), path, pid, tested, note, file: trust ?? defaultTrustFile() };
+  const vars = parseVariables(variables ?? []);
+  return {
+    name: checkName(name),
+    path,
+    pid,
+    tested,
+    note,
+    file: trust ?? defaultTrustFile(),
+    policy: policy === undefined ? undefined : { file: policy, vars },
+  };
 }
 
 async function decide(request: Request, digests: Digests): Promise<Outcome> {
@@ -92,12 +109,12 @@ async function decide(request: Request, digests: Digests): Promise<Outcome> {
   const entries = readTrustFile(file);
   const ancestors = await findAncestors(digests);
   if (typeof ancestors === "string") return { refused: ancestors };
-  const because = refusalOf(ancestors, entries);
+  const because = refusalOf(ancestors, entries, await clientsOf(request));
   if (because !== undefined) return { refused: because };
   const candidate = await measure(request, digests);
   const unfit = refusalOfKind(candidate, request.pid);
   if (unfit !== undefined) return { refused: unfit };
-  if (tested && codeOf(candidate.kind) !== "compiled") {
+  if (tested && meaningOfCandidate(candidate).meaning !== "compiled") {
     throw new UsageError(
       `'--tested' says that a runtime with one program inside runs no other code; this is '${candidate.kind}'`,
     );
@@ -110,6 +127,11 @@ async function decide(request: Request, digests: Digests): Promise<Outcome> {
   const record = recordOf(candidate, request);
   await changeTrustFile(file, (now) => withRecord(now, name, record));
   return { record };
+}
+
+async function clientsOf({ policy }: Request): Promise<Clients | undefined> {
+  if (policy === undefined) return undefined;
+  return (await loadPolicyFile(policy.file, { vars: policy.vars, cwd: process.cwd() })).policy.clients;
 }
 
 function measure({ path, pid }: Request, digests: Digests): Promise<Candidate> {

@@ -1,5 +1,10 @@
-import { codeOf, type TrustRecord, visible } from "../../sidecar/mod.ts";
+import { meaningOfProgram, type ProgramMeaning, type TrustRecord, visible } from "../../sidecar/mod.ts";
 import type { Candidate } from "./candidate.ts";
+
+/** What the candidate is to be taken for, by its bytes and by where it lies. */
+export function meaningOfCandidate({ kind, path }: Candidate): ProgramMeaning {
+  return meaningOfProgram(kind, "absent" in path ? undefined : path.value);
+}
 
 /** What a person sees before the question. Every value is made harmless: a file can be named so as to repaint it. */
 export function describe(candidate: Candidate, tested: boolean, others: readonly string[]): string {
@@ -19,26 +24,31 @@ export function describe(candidate: Candidate, tested: boolean, others: readonly
   ].join("\n");
 }
 
-function kindRemarks({ kind }: Candidate, tested: boolean): string[] {
-  if (codeOf(kind) !== "compiled") return [];
+function kindRemarks(candidate: Candidate, tested: boolean): string[] {
+  if (meaningOfCandidate(candidate).meaning !== "compiled") return [];
   return tested
     ? ["You say that it runs no code but its own, whatever its environment says"]
     : ["A runtime with one program inside: without --tested only an entry with 'grade: heuristic' takes it"];
 }
 
 /** Why a digest of this kind cannot be trusted, and what to write instead. */
-export function refusalOfKind({ kind, path, by }: Candidate, pid: string | undefined): string | undefined {
+export function refusalOfKind(candidate: Candidate, pid: string | undefined): string | undefined {
+  const { path } = candidate;
+  const { kind, meaning } = meaningOfCandidate(candidate);
   const what = "absent" in path ? "it" : visible(path.value);
-  const process = by === "pid" && pid !== undefined ? pid : "<number>";
-  switch (codeOf(kind)) {
-    case "given":
+  if (kind === "unknown-runtime") {
+    return `what ${what} would run cannot be told from its bytes, so its digest says nothing`;
+  }
+  switch (meaning) {
+    case "script":
       return `${what} (${kind}) runs whatever it is given, so its digest says nothing of the script; ` +
         "such an entry cannot admit anybody. Name the script in the policy: " +
-        `'mcp-guard attest --pid ${process} --as-policy' prints an entry`;
-    case "relay":
-      return `${what} is a relay: whoever speaks through it is somebody else. Name the program that speaks`;
+        `'mcp-guard attest --pid ${pid ?? "<number>"} --as-policy' prints an entry`;
+    case "anything":
+      return `${what} (${kind}) passes on, or runs, whatever it is given: never an identity. ` +
+        "Name the program that speaks through it";
     case "compiled":
-    case "own":
+    case "itself":
       return undefined;
   }
 }
