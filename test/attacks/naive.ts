@@ -34,7 +34,7 @@ export function peerOf(fd: number): { readonly pid: number; readonly uid: number
 
 /** Looks the process up, as it is now. */
 export async function look({ pid, uid }: { readonly pid: number; readonly uid: number }): Promise<Seen> {
-  const exe = attempt(() => readlinkSync(`/proc/${pid}/exe`));
+  const exe = exeOf(pid);
   return {
     pid,
     uid,
@@ -43,6 +43,11 @@ export async function look({ pid, uid }: { readonly pid: number; readonly uid: n
     comm: attempt(() => readFileSync(`/proc/${pid}/comm`, "utf8").trim()),
     cmdline: attempt(() => readFileSync(`/proc/${pid}/cmdline`, "utf8").replaceAll("\0", " ").trim()),
   };
+}
+
+/** Where the kernel says its executable lies; also the path of one that is gone. */
+export function exeOf(pid: number): string | undefined {
+  return attempt(() => readlinkSync(`/proc/${pid}/exe`));
 }
 
 /** Its parent, the parent's parent, and so on up to pid 1. */

@@ -10,6 +10,7 @@ int main(int argc, char **argv) {
     say_line(INITIALIZE);
     return 0;
   }
+  setsid(); /* else the number stays taken, as that of a process group */
   if (hear_line()) say_line(CALL);
   hear_all();
   return 0;

@@ -101,6 +101,6 @@ static inline pid_t fork_helper(void) {
 }
 
 static inline void become(char **command) {
-  execv(command[0], command);
+  execvp(command[0], command);
   fail(command[0]);
 }

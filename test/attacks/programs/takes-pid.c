@@ -9,7 +9,8 @@ int main(int argc, char **argv) {
   pid_t wanted = atoi(argv[1]);
   struct clone_args how = {
     .exit_signal = SIGCHLD, .set_tid = (unsigned long long)(size_t)&wanted, .set_tid_size = 1};
-  long pid = syscall(SYS_clone3, &how, sizeof how);
+  long pid;
+  while ((pid = syscall(SYS_clone3, &how, sizeof how)) < 0 && errno == EEXIST) usleep(1000);
   if (pid < 0) fail("clone3");
   if (pid == 0) {
     prctl(PR_SET_PDEATHSIG, SIGKILL);

@@ -1,8 +1,8 @@
 /** A program that takes part in an attack, as a process. */
 import { spawn } from "node:child_process";
-import { readlinkSync } from "node:fs";
 import { waitUntil } from "../../harness.ts";
 import { type JsonRpc, openInbox } from "../../tools/inbox.ts";
+import { exeOf } from "../naive.ts";
 import type { Person } from "./people.ts";
 
 export interface Actor {
@@ -25,6 +25,8 @@ export interface Actor {
 export interface ActorOptions {
   readonly cwd: string;
   readonly env?: Readonly<Record<string, string>>;
+  /** Another than the lab's own. */
+  readonly person?: Person;
 }
 
 /** Starts a program as this person, in a process group of its own. */
@@ -55,7 +57,7 @@ export function start(person: Person, command: readonly string[], { cwd, env }: 
     tell: (message) =>
       void stdin.write(`${typeof message === "string" ? message : JSON.stringify(message)}\n`),
     receive: (matches, ms) => inbox.receive(matches, ms),
-    becomes: (path) => waitUntil(() => runs(pid, path)),
+    becomes: (path) => waitUntil(() => exeOf(pid) === path),
     end: () => void stdin.end(),
     async kill() {
       try {
@@ -64,12 +66,4 @@ export function start(person: Person, command: readonly string[], { cwd, env }: 
       await exit.catch(() => null);
     },
   };
-}
-
-function runs(pid: number, path: string): boolean {
-  try {
-    return readlinkSync(`/proc/${pid}/exe`) === path;
-  } catch {
-    return false;
-  }
 }

@@ -1,7 +1,16 @@
 /** The place of one attack: a folder of the person's own, programs in it, doors to attack. */
-import { chmodSync, chownSync, mkdtempSync, realpathSync, rmSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  chownSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  realpathSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import type * as uvu from "uvu";
 import { limited, skipUnless } from "../../harness.ts";
 import { type Actor, type ActorOptions, start } from "./actor.ts";
@@ -13,7 +22,7 @@ export interface Lab {
   readonly person: Person;
   /** 0700 and the person's, like all that is in it. */
   readonly folder: string;
-  /** Puts a file there. @returns Its path. */
+  /** Puts a file there, in a folder of its own where the name says so. @returns Its path. */
   put(name: string, content: string | Uint8Array, mode?: number): string;
   /** Puts a program there, under its own name or another. @returns Its path. */
   program(program: Program, name?: string): string;
@@ -50,7 +59,7 @@ export function attack(
 export async function withLab<T>(person: Person, use: (lab: Lab) => Promise<T>): Promise<T> {
   // The run's own temp folder is root's alone: another user cannot pass through it.
   const above = person.prefix.length === 0 ? tmpdir() : "/tmp";
-  const folder = realpathSync(mkdtempSync(join(above, "mcp-guard-")));
+  const folder = realpathSync(mkdtempSync(join(above, "attack-")));
   chownSync(folder, person.uid, person.gid);
   const actors: Actor[] = [];
   try {
@@ -69,6 +78,10 @@ function open(person: Person, folder: string, actors: Actor[]): Lab {
   let doors = 0;
   const put: Lab["put"] = (name, content, mode = 0o600) => {
     const path = join(folder, name);
+    if (!existsSync(dirname(path))) {
+      mkdirSync(dirname(path));
+      own(person, dirname(path), 0o700);
+    }
     writeFileSync(path, content);
     own(person, path, mode);
     return path;
@@ -79,7 +92,7 @@ function open(person: Person, folder: string, actors: Actor[]): Lab {
     put,
     program: (program, name = program) => put(name, compile(program), 0o755),
     run(command, options) {
-      const actor = start(person, command, { cwd: folder, ...options });
+      const actor = start(options?.person ?? person, command, { cwd: folder, ...options });
       actors.push(actor);
       return actor;
     },

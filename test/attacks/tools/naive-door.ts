@@ -1,5 +1,6 @@
 /** A Unix socket that is guarded as guards do it today: look up who connected, then serve the connection. */
 import { createServer, type Socket } from "node:net";
+import * as assert from "uvu/assert";
 import { waitUntil } from "../../harness.ts";
 import { look, peerOf, type Seen } from "../naive.ts";
 
@@ -70,4 +71,11 @@ function callerOf(socket: Socket): Caller {
     },
     answer: () => void socket.write('{"jsonrpc":"2.0","id":"evil-0","result":{}}\n'),
   };
+}
+
+/** Goes on to serve the caller, as a guard does who found nothing wrong: the attack has reached its end. */
+export async function serve(caller: Caller): Promise<void> {
+  assert.match(await caller.line(), /initialize/);
+  caller.answer();
+  assert.match(await caller.line(), /injected/);
 }

@@ -15,7 +15,8 @@ export interface Person {
 
 export const ROOT_RUNS: boolean = process.getuid?.() === 0;
 
-const self: Person = {
+/** Whoever runs the tests. */
+export const SELF: Person = {
   title: ROOT_RUNS ? "root" : "an ordinary user",
   uid: process.getuid?.() ?? -1,
   gid: process.getgid?.() ?? -1,
@@ -23,7 +24,7 @@ const self: Person = {
 };
 
 /** Root may do what the attacker of a test may not, so the same is shown again without its rights. */
-export const PEOPLE: readonly Person[] = ROOT_RUNS ? [self, ordinary(60_000)] : [self];
+export const PEOPLE: readonly Person[] = ROOT_RUNS ? [SELF, ordinary(60_000)] : [SELF];
 
 /** An account that nobody has. Each test file has others, so that two at a time do not see each other's processes. */
 export function ordinary(base: number): Person {
