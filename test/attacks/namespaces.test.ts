@@ -1,0 +1,73 @@
+/** A process in a namespace of its own decides what others are told of it: no right is needed to make one. */
+import { spawnSync } from "node:child_process";
+import { suite } from "uvu";
+import * as assert from "uvu/assert";
+import { attack } from "./tools/lab.ts";
+import { serve } from "./tools/naive-door.ts";
+import type { Person } from "./tools/people.ts";
+import { digest } from "./tools/programs.ts";
+
+const it = suite("namespaces");
+
+/** Whether this person may make a user namespace: some distributions forbid it. */
+function unlessOwnNamespace({ prefix }: Person): string {
+  const [program = "", ...args] = [...prefix, "unshare", "-Urm", "true"];
+  return spawnSync(program, args, { cwd: "/" }).status === 0 ? "" : "'unshare -Urm' is not allowed here";
+}
+
+attack(it, "another program's name on /proc/PID/exe (PR_SET_MM_MAP in a user namespace)", async (lab) => {
+  const agent = lab.program("agent");
+  const assault = (path: string) => lab.run([lab.program("masquerade"), agent, path]);
+
+  await lab.naively(async (door) => {
+    assault(door.path);
+    const caller = await door.caller();
+    const seen = await caller.look();
+    assert.equal([seen.exe, seen.sha256, seen.uid], [agent, digest("agent"), lab.person.uid]);
+    assert.match(await caller.line(), /initialize/);
+    assert.match(await caller.line(), /injected/);
+  });
+}, { unless: unlessOwnNamespace });
+
+attack(it, "another program mounted over the agent's, for its own eyes", async (lab) => {
+  const [agent, impostor] = [lab.program("agent"), lab.program("impostor")];
+  const mount = 'mount --bind "$1" "$2" && exec "$2" "$3"';
+  const assault = (path: string) =>
+    lab.run(["unshare", "-Urm", "sh", "-c", mount, "sh", impostor, agent, path]);
+
+  await lab.naively(async (door) => {
+    assault(door.path);
+    const caller = await door.caller();
+    const seen = await caller.look();
+    // Its mount shows the impostor at this path; ours the agent.
+    assert.equal([seen.exe, seen.sha256], [agent, digest("agent")]);
+    await serve(caller);
+  });
+}, { unless: unlessOwnNamespace });
+
+attack(it, "the same in a mount namespace alone", async (lab) => {
+  const [agent, impostor] = [lab.program("agent"), lab.program("impostor")];
+  const mount = 'mount --bind "$1" "$2" && exec "$2" "$3"';
+  const assault = (path: string) =>
+    lab.run(["unshare", "-m", "sh", "-c", mount, "sh", impostor, agent, path]);
+
+  await lab.naively(async (door) => {
+    assault(door.path);
+    const caller = await door.caller();
+    assert.is((await caller.look()).sha256, digest("agent"));
+    await serve(caller);
+  });
+}, { unless: ({ uid }) => uid === 0 ? "" : "only root mounts without a user namespace" });
+
+attack(it, "the agent in a pid namespace", async (lab) => {
+  const agent = lab.program("agent");
+  const start = (path: string) => lab.run(["unshare", "-p", "-f", "--kill-child", agent, "connect", path]);
+
+  await lab.naively(async (door) => {
+    start(door.path);
+    const caller = await door.caller();
+    assert.is((await caller.look()).sha256, digest("agent"), "the kernel tells its number as we count");
+  });
+}, { unless: ({ uid }) => uid === 0 ? "" : "only root makes a pid namespace without a user namespace" });
+
+it.run();
