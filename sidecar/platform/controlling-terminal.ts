@@ -28,7 +28,11 @@ export interface ControllingTerminal {
   close(): void;
 }
 
-/** @throws {GuardError} `ERR_CONFIG_INVALID` when there is none, as for a command that an agent or a timer starts. */
+/**
+ * Opens the terminal of this session, whatever our own standard streams are.
+ *
+ * @throws {GuardError} `ERR_CONFIG_INVALID` when there is none, as for a command that an agent or a timer starts.
+ */
 export function openControllingTerminal(): ControllingTerminal {
   let fd: number;
   try {

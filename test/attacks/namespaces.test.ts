@@ -11,8 +11,10 @@ const it = suite("namespaces");
 
 /** Whether this person may make a user namespace: some distributions forbid it. */
 function unlessOwnNamespace({ prefix }: Person): string {
-  const [program = "", ...args] = [...prefix, "unshare", "-Urm", "true"];
-  return spawnSync(program, args, { cwd: "/" }).status === 0 ? "" : "'unshare -Urm' is not allowed here";
+  const command = [...prefix, "unshare", "-Urm", "true"];
+  return spawnSync(command[0]!, command.slice(1), { cwd: "/" }).status === 0
+    ? ""
+    : "'unshare -Urm' is not allowed here";
 }
 
 attack(it, "another program's name on /proc/PID/exe (PR_SET_MM_MAP in a user namespace)", async (lab) => {

@@ -80,7 +80,6 @@ async function run(args: readonly string[], terminal: Terminal): Promise<number>
   return await subcommand(rest, terminal);
 }
 
-// oxlint-disable-next-line require-await -- the others wait
 async function list(args: readonly string[], terminal: Terminal): Promise<number> {
   const { values } = parseArguments(
     "mcp-guard trust list",
