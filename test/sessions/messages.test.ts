@@ -88,6 +88,8 @@ requests(
   limited(30_000, () =>
     withPuppet({}, async (guard) => {
       guard.send({ jsonrpc: "2.0", id: 1, method: "tools/call", params: { name: "hold" } });
+      // A first call waits until its caller is measured; what comes behind it does not.
+      await waitUntil(() => methods(guard).length === 1);
       guard.send({ jsonrpc: "2.0", id: 1, method: "ping" });
       // Without the id: under it the client would take the error for the answer to its call.
       assert.is(errorOf(await guard.receive(byId(null))).code, -32600);
