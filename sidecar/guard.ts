@@ -9,7 +9,7 @@ import type { AuditLog } from "./audit/audit-log.ts";
 import { defaultAuditFile } from "./audit/file/safe-path.ts";
 import { openAuditLog } from "./audit/open-audit-log.ts";
 import type { LoadedPolicy } from "./config/policy-file.ts";
-import type { AdmittedPeer } from "./gate/admission/admit.ts";
+import type { AdmittedPeer, RefusedPeer } from "./gate/admission/admit.ts";
 import { RefusalRecords } from "./gate/admission/refusal-records.ts";
 import { Judge } from "./gate/judge.ts";
 import { Session } from "./gate/session.ts";
@@ -41,6 +41,8 @@ export interface GuardOptions {
   readonly passEnv: readonly string[];
   /** Stands before each line of the server's stderr; without it the server writes to ours directly. */
   readonly stderrPrefix: string | undefined;
+  /** Doors in place of our own standard streams, as URLs: `unix:/path.sock`. */
+  readonly listen: readonly string[];
   /** Longest line from a peer, in bytes. @default {8 MiB} */
   readonly maxLine: number | undefined;
   /** The guard's own, for the log's start record. */
@@ -52,6 +54,8 @@ export interface GuardOptions {
 /** A guard that is ready to take peers. Nothing was started yet. */
 export interface Guard {
   readonly options: GuardOptions;
+  /** The server's name: in the log, and of its socket. */
+  readonly name: string;
   readonly platform: Platform;
   readonly policy: Policy | undefined;
   readonly log: AuditLog;
@@ -86,6 +90,7 @@ export async function assemble(options: GuardOptions): Promise<Guard> {
   const digests = createDigests();
   return {
     options,
+    name,
     platform,
     policy,
     log,
@@ -105,6 +110,24 @@ async function openTrusted(
   const { defaultTrustFile, openTrust } = await import("./config/trust-file.ts");
   const trust = openTrust(trustFile ?? defaultTrustFile(), (error) => notice(error.message));
   return (name) => trust.trusted(name);
+}
+
+/**
+ * Records that a peer is not let in, and tells the person at the terminal what would change that.
+ *
+ * @returns The id that the peer may be told; undefined when refusals come so fast that this one is only counted.
+ */
+export async function tellRefusal(guard: Guard, peer: RefusedPeer): Promise<string | undefined> {
+  const refusal = guard.refusals.record(peer);
+  if (refusal === undefined) return undefined;
+  const { notice } = guard.options;
+  notice(`Not admitted [${peer.code}]: ${peer.reasons.join("; ")} (mcp-guard ${refusal})`);
+  const clients = guard.policy?.clients;
+  if (clients === undefined) return refusal;
+  const { trustHint } = await import("./config/trust-hint.ts");
+  const hint = trustHint(peer.identity.evidence, clients.trustNames);
+  if (hint !== undefined) notice(hint);
+  return refusal;
 }
 
 /** A session for a peer that was admitted; it runs until either side ends. */

@@ -11,7 +11,7 @@ export { createDigests, type Digests } from "./platform/digests.ts";
 export { examineSystem, type Finding } from "./platform/examine/examine.ts";
 export { openPlatform } from "./platform/open-platform.ts";
 export { auditFolder } from "./audit/file/safe-path.ts";
-export { type GuardOptions, guardStdio } from "./sidecar.ts";
+export { guard, type GuardOptions } from "./sidecar.ts";
 
 // The audit log: written, proven, shown.
 export { type AuditLogOptions, openAuditLog, type OpenedAuditLog } from "./audit/open-audit-log.ts";

@@ -10,7 +10,7 @@ import {
   type RefusedPeer,
 } from "./gate/admission/admit.ts";
 import { turnAway } from "./gate/admission/turn-away.ts";
-import { assemble, type Guard, type GuardOptions, openSession } from "./guard.ts";
+import { assemble, type Guard, type GuardOptions, openSession, tellRefusal } from "./guard.ts";
 import { StopSignals } from "./stop-signals.ts";
 import { exitCodeOf } from "./upstream/exit.ts";
 import type { LaunchedUpstream } from "./upstream/launch-options.ts";
@@ -23,13 +23,26 @@ const CANNOT_START = 127;
 const NOT_ADMITTED = 1;
 
 /**
+ * Guards a server for whoever spawned us, or, where it is to listen, for whoever is admitted.
+ *
+ * @returns The exit code to hand on.
+ * @throws {GuardError} When the guard itself cannot start. Nothing was started then.
+ */
+export async function guard(options: GuardOptions): Promise<number> {
+  if (options.listen.length === 0) return await guardStdio(options);
+  // A guard of one's own stdio, for which a client waits, does not load the doors.
+  const { guardSockets } = await import("./sockets.ts");
+  return await guardSockets(options);
+}
+
+/**
  * Guards one stdio server for whoever spawned us, until either ends.
  *
  * @returns The exit code to hand on: the server's own, 128 + n after signal n, 127 when it could not be started, 1 when
  * whoever spawned us is not admitted.
  * @throws {GuardError} When the guard itself cannot start: policy, audit log, platform. Nothing was started then.
  */
-export async function guardStdio(options: GuardOptions): Promise<number> {
+async function guardStdio(options: GuardOptions): Promise<number> {
   const guard = await assemble(options);
   const signals = new StopSignals();
   // The server starts while we look at who started us.
@@ -90,15 +103,7 @@ async function serve(
 }
 
 async function refuse(guard: Guard, peer: RefusedPeer, { stream }: AdmissionRequest): Promise<void> {
-  const refusal = guard.refusals.record(peer);
-  const { notice } = guard.options;
-  notice(`Not admitted [${peer.code}]: ${peer.reasons.join("; ")}`);
-  const clients = guard.policy?.clients;
-  if (clients !== undefined) {
-    const { trustHint } = await import("./config/trust-hint.ts");
-    const hint = trustHint(peer.identity.evidence, clients.trustNames);
-    if (hint !== undefined) notice(hint);
-  }
+  const refusal = await tellRefusal(guard, peer);
   await turnAway(stream, { code: peer.code, refusal });
 }
 

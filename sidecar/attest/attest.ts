@@ -1,5 +1,6 @@
 /** Turns a peer into evidence. Judging it is the policy's and the gate's part. */
 import type { WantedFact } from "../../policy/clients.ts";
+import type { GuardErrorCode } from "../model/errors.ts";
 import type { PeerEvidence } from "../model/evidence.ts";
 
 /** A peer's evidence, while its process is held: what was measured can be asked for again. */
@@ -22,4 +23,13 @@ export interface Attestation {
   stillSame(): boolean;
   /** Lets go of the process and its ancestors; digests that are not there by then stay absent. */
   close(): void;
+}
+
+/** Why a peer is not even measured. A value: whoever accepts connections goes on with the next. */
+export interface PeerRefusal {
+  readonly code: GuardErrorCode;
+  /** A short code for the audit log, such as `peercred:no-pid`. */
+  readonly refused: string;
+  /** What was known by then. */
+  readonly evidence: PeerEvidence;
 }

@@ -7,6 +7,7 @@ import { describeDescriptor } from "./descriptor.ts";
 import { type Calls, FIONREAD, SIOCOUTQ, systemCalls } from "./linux/calls.ts";
 import { canNameSenders, openSenderStream } from "./linux/open-peer-stream.ts";
 import { openProcess, peerCredentials, peerProcess } from "./linux/peer.ts";
+import { listenUnix } from "./linux/unix-listener.ts";
 import { peerGroups, peerLabel } from "./linux/peer-options.ts";
 import type { ByteStream, Descriptor, PeerStream, Platform, StreamDirection } from "./platform.ts";
 import { openDescriptorStream, withoutSenders } from "./stream.ts";
@@ -24,6 +25,7 @@ export function openLinux(calls: () => Calls = systemCalls): Platform {
     openProcess: (pid) => openProcess(calls(), pid),
     openStream,
     openPeerStream: (fd, direction) => openPeerStream(calls, fd, direction),
+    listenUnix: (path, events) => listenUnix(calls(), path, events),
     socketPair: () => expectPair(calls(), "socket pair", calls().socketPair()),
     pipe: () => expectPair(calls(), "pipe", calls().pipe()),
     reopenForWriting: (fd) => reopenForWriting(calls(), fd),

@@ -35,6 +35,13 @@ export interface Platform {
    * descriptor. Senders are asked for from this call on; nothing is read before `start`.
    */
   openPeerStream(fd: number, direction: StreamDirection): PeerStream;
+  /**
+   * Makes a Unix socket that only our own user can connect to, and listens. Replaces nothing that is at the path; the
+   * folder is the caller's to have looked at.
+   *
+   * @throws {GuardError} `ERR_SOCKET_UNSAFE`
+   */
+  listenUnix(path: string, events: UnixListenerEvents): UnixListener;
   /** Two connected Unix stream sockets, close-on-exec. Unlike a pipe they cannot be reopened through /proc. */
   socketPair(): readonly [number, number];
   /** A pipe, close-on-exec: the end to read, the end to write. Any process of the user can open either by /proc. */
@@ -111,4 +118,23 @@ export interface PeerStream extends ByteStream {
    * Undefined where the kernel cannot tell.
    */
   waiting(): number | undefined;
+}
+
+/** Somebody who connected. Nothing of it was read. */
+export interface UnixConnection {
+  /** For questions about who it is, while the stream is open. */
+  readonly fd: number;
+  /** Owns the descriptor. */
+  readonly stream: PeerStream;
+}
+
+export interface UnixListenerEvents {
+  onConnection(connection: UnixConnection): void;
+  /** One connection was lost, or no more can be taken. */
+  onError(error: Error): void;
+}
+
+export interface UnixListener {
+  /** Takes no more connections, and removes the socket if it is still ours. Those that were taken go on. */
+  close(): void;
 }

@@ -14,6 +14,7 @@ export function openUnsupported(): Platform {
     openProcess: () => refuse("hold a process"),
     openStream: () => refuse("open a stream"),
     openPeerStream: () => refuse("open a stream"),
+    listenUnix: () => refuse("listen at a socket"),
     socketPair: () => refuse("make a socket pair"),
     pipe: () => refuse("make a pipe"),
     reopenForWriting: () => refuse("reopen a descriptor"),

@@ -5,7 +5,10 @@
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { join } from "node:path";
+import { rmSync } from "node:fs";
+import type { Actor } from "./tools/actor.ts";
 import { attack } from "./tools/lab.ts";
+import { open } from "./tools/opening.ts";
 import { digest } from "./tools/programs.ts";
 
 const it = suite("exec after connect");
@@ -22,6 +25,15 @@ attack(it, "a request that was queued before the exec", async (lab) => {
     assert.match(await caller.line(), /initialize/);
     assert.match(await caller.line(), /injected/);
   });
+
+  await lab.guarded(async (door) => {
+    await door.whileHeldUp(async () => {
+      await assault(door.path).becomes(agent);
+    });
+    assert.is((await door.admitted())["client"], "agent", "it is the agent by now, and silent");
+    await door.turnedAway("ERR_PEER_UNPROVEN");
+    await door.neverReached(/injected/);
+  });
 });
 
 attack(it, "a helper that answers in the name of the program executed since", async (lab) => {
@@ -37,6 +49,14 @@ attack(it, "a helper that answers in the name of the program executed since", as
     caller.answer();
     assert.match(await caller.line(), /injected/);
     assert.is((await caller.look()).sha256, digest("agent"), "also when it looks again");
+  });
+
+  await lab.guarded(async (door) => {
+    await door.whileHeldUp(async () => {
+      await assault(door.path).becomes(agent);
+    });
+    await door.turnedAway("ERR_SENDER_OTHER");
+    await door.neverReached(/injected/);
   });
 });
 
@@ -55,6 +75,20 @@ attack(it, "a trusted program that truly speaks first, and a helper that follows
     lab.put("go", "");
     assert.match(await caller.line(), /injected/);
     assert.is((await caller.look()).sha256, digest("agent"), "also when it looks again");
+  });
+
+  rmSync(go);
+  await lab.guarded(async (door) => {
+    let attacker: Actor | undefined;
+    await door.whileHeldUp(async () => {
+      attacker = assault(door.path);
+      await attacker.becomes(agent);
+    });
+    await open(attacker!);
+    await door.reached(/initialize/);
+    lab.put("go", "");
+    await door.turnedAway("ERR_SENDER_OTHER");
+    await door.neverReached(/injected/);
   });
 });
 

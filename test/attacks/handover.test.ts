@@ -1,11 +1,15 @@
 /** Connections that change hands: the kernel names who connected, for ever, whoever holds the other end now. */
+import { rmSync } from "node:fs";
 import { join } from "node:path";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { waitUntil } from "../harness.ts";
 import { ROOT_RUNS, SELF } from "./tools/people.ts";
 import { attack, type Lab } from "./tools/lab.ts";
+import { exeOf } from "./naive.ts";
+import type { GuardedDoor } from "./tools/guarded-door.ts";
 import type { NaiveDoor } from "./tools/naive-door.ts";
+import { open } from "./tools/opening.ts";
 import { digest } from "./tools/programs.ts";
 import type { Actor } from "./tools/actor.ts";
 
@@ -25,12 +29,31 @@ async function speakInTurn(lab: Lab, door: NaiveDoor, agent: Actor, path: string
   assert.is((await caller.look()).sha256, digest("agent"), "also when it looks again");
 }
 
+async function speakInTurnGuarded(
+  lab: Lab,
+  door: GuardedDoor,
+  assault: (path: string) => Actor,
+  path: string,
+): Promise<void> {
+  rmSync(join(lab.folder, "go"));
+  let agent: Actor | undefined;
+  await door.whileHeldUp(async () => {
+    agent = assault(door.path);
+    await agent.becomes(path);
+  });
+  await open(agent!);
+  lab.put("go", "");
+  await door.turnedAway("ERR_SENDER_OTHER");
+  await door.neverReached(/injected/);
+}
+
 attack(it, "a connection is passed on with SCM_RIGHTS", async (lab) => {
   const agent = lab.program("agent");
   const go = join(lab.folder, "go");
   const assault = (path: string) => lab.run([lab.program("hands-over"), path, go, agent, "kept"]);
 
   await lab.naively((door) => speakInTurn(lab, door, assault(door.path), agent));
+  await lab.guarded((door) => speakInTurnGuarded(lab, door, assault, agent));
 });
 
 attack(it, "a program that the agent starts inherits its connection", async (lab) => {
@@ -39,6 +62,7 @@ attack(it, "a program that the agent starts inherits its connection", async (lab
   const assault = (path: string) => lab.run([agent, "connect", path, ...child]);
 
   await lab.naively((door) => speakInTurn(lab, door, assault(door.path), agent));
+  await lab.guarded((door) => speakInTurnGuarded(lab, door, assault, agent));
 });
 
 attack(it, "a connection is taken out of the running agent (pidfd_getfd)", async (lab) => {
@@ -56,6 +80,18 @@ attack(it, "a connection is taken out of the running agent (pidfd_getfd)", async
     assert.match(await caller.line(), /injected/);
     assert.equal([caller.pid, (await caller.look()).sha256], [victim.pid, digest("agent")]);
   });
+
+  rmSync(join(lab.folder, "go"));
+  await lab.guarded(async (door) => {
+    const victim = lab.run([agent, "connect", door.path]);
+    await victim.becomes(agent);
+    await open(victim);
+    const thief = lab.run([steals, String(victim.pid), join(lab.folder, "go")]);
+    await thief.receive((message) => message["stolen"] === true);
+    lab.put("go", "");
+    await door.turnedAway("ERR_SENDER_OTHER");
+    await door.neverReached(/injected/);
+  });
 });
 
 attack(it, "who connected dies, and a child of it goes on", async (lab) => {
@@ -70,6 +106,14 @@ attack(it, "who connected dies, and a child of it goes on", async (lab) => {
     assert.match(await caller.line(), /initialize/);
     caller.answer();
     assert.match(await caller.line(), /injected/);
+  });
+
+  await lab.guarded(async (door) => {
+    await door.whileHeldUp(async () => {
+      await assault(door.path).exit;
+    });
+    await door.turnedAway("ERR_PEER_GONE");
+    await door.neverReached(/initialize|injected/);
   });
 });
 
@@ -90,6 +134,16 @@ attack(it, "the agent gets the number of who connected and died", async (lab) =>
     assert.match(await caller.line(), /initialize/);
     caller.answer();
     assert.match(await caller.line(), /injected/);
+  });
+
+  await lab.guarded(async (door) => {
+    await door.whileHeldUp(async () => {
+      const attacker = lab.run([dies, door.path]);
+      await reuse(attacker);
+      await waitUntil(() => exeOf(attacker.pid) === agent);
+    });
+    await door.turnedAway("ERR_PEER_GONE");
+    await door.neverReached(/initialize|injected/);
   });
 }, { unless: () => ROOT_RUNS ? "" : "only root may choose a process number" });
 

@@ -1,4 +1,4 @@
-import { guardStdio } from "../../sidecar/sidecar.ts";
+import { guard } from "../../sidecar/sidecar.ts";
 import { parseArguments, UsageError } from "../arguments.ts";
 import type { Command, Terminal } from "../command.ts";
 import { parseVariables } from "../variables.ts";
@@ -25,11 +25,15 @@ Options
       --name NAME          The server's name in the audit log; the default is the policy's, else the command's
       --pass-env NAME      Give the server this variable of our environment, beside the policy's list (repeatable)
       --stderr-prefix TEXT Put TEXT before each line the server writes to stderr
+      --listen unix:PATH   Listen at a Unix socket instead of standing on stdin and stdout: each peer that is admitted
+                           gets a server of its own. 'unix:' alone is a socket of the server's name in the runtime
+                           folder
       --max-line BYTES     Longest message taken from the client; the default is 8388608
 
 Examples
   mcp-guard run -- npx -y @modelcontextprotocol/server-filesystem .
   mcp-guard run --policy files.yaml -- node ./server.js
+  mcp-guard run --policy files.yaml --listen unix:/run/user/1000/mcp-guard/files.sock -- node ./server.js
   mcp-guard run -p files.yaml --var TEAM=blue --audit ./files.audit.jsonl -- ./server
 
 In an MCP client's configuration
@@ -37,7 +41,8 @@ In an MCP client's configuration
 
 Exit codes
   the server's own; 128+n when signal n ended it; 127 when it could not be started;
-  1 when the guard could not start (policy, audit log, platform) or whoever started it is not admitted; 2 for wrong usage
+  1 when the guard could not start (policy, audit log, platform) or whoever started it is not admitted;
+  0 when a guard that listens was stopped by a signal; 2 for wrong usage
 `;
 
 export const command: Command = {
@@ -54,6 +59,7 @@ export const command: Command = {
       name: { type: "string" },
       "pass-env": { type: "string", multiple: true },
       "stderr-prefix": { type: "string" },
+      listen: { type: "string", multiple: true },
       "max-line": { type: "string" },
     }, { min: 0, max: 0 });
     if (server === undefined && values.policy === undefined) {
@@ -67,7 +73,7 @@ export const command: Command = {
         throw new UsageError(`--pass-env takes the name of a variable, not '${variable}'`);
       }
     }
-    const code = await guardStdio({
+    const code = await guard({
       command: server,
       policyFile: values.policy,
       variables: parseVariables(values.var ?? []),
@@ -76,6 +82,7 @@ export const command: Command = {
       name: values.name,
       passEnv: values["pass-env"] ?? [],
       stderrPrefix: values["stderr-prefix"],
+      listen: (values.listen ?? []).map(parseDoor),
       maxLine: parseMaxLine(values["max-line"]),
       version,
       notice: (text) => terminal.err(`mcp-guard: ${text}\n`),
@@ -93,6 +100,13 @@ function splitAtServer(
   const server = args.slice(at + 1);
   if (server.length === 0) throw new UsageError("There is no server command after '--'");
   return { own: args.slice(0, at), server };
+}
+
+/** `unix:` and an absolute path, or nothing behind it. */
+function parseDoor(url: string): string {
+  if (/^unix:(\/.+)?$/s.test(url)) return url;
+  const hint = /^(unix\+)?http:/.test(url) ? "HTTP is not supported yet" : "write unix:/path/to.sock";
+  throw new UsageError(`--listen cannot be '${url}': ${hint}`);
 }
 
 /** Not over the 10 MiB at which servers built with the MCP SDK end themselves. */

@@ -17,6 +17,7 @@ export const SOCK_STREAM = 1;
 
 const SOL_SOCKET = 1;
 const SOCK_CLOEXEC = 0o2000000;
+const SOCK_NONBLOCK = 0o4000;
 const MSG_DONTWAIT = 0x40;
 const MSG_CMSG_CLOEXEC = 0x40000000;
 
@@ -31,6 +32,13 @@ export interface SocketCalls {
    */
   longSocketOption(fd: number, option: number, into: Uint8Array): number;
   setSocketOption(fd: number, option: number, value: number): number;
+  /** A Unix stream socket, close-on-exec and non-blocking. */
+  unixSocket(): number;
+  /** Makes the file. Replaces nothing: EADDRINUSE where there is one, be it a link. */
+  bindUnix(fd: number, path: string): number;
+  listen(fd: number, backlog: number): number;
+  /** @returns A connection, close-on-exec and non-blocking; -1 on error, EAGAIN when there is none. */
+  accept(fd: number): number;
   newMessage(): Message;
   /** recvmsg(2) that does not block. @returns Bytes read, 0 at the end, -1 on error. */
   receive(fd: number, message: Message): number;
@@ -40,6 +48,10 @@ export function bindSockets({ func, address }: Native): SocketCalls {
   const socketpair = func("int socketpair(int domain, int type, int protocol, void *pair)");
   const getsockopt = func("int getsockopt(int fd, int level, int name, void *value, void *length)");
   const setsockopt = func("int setsockopt(int fd, int level, int name, void *value, uint length)");
+  const socket = func("int socket(int domain, int type, int protocol)");
+  const bind = func("int bind(int fd, void *address, uint length)");
+  const listen = func("int listen(int fd, int backlog)");
+  const accept4 = func("int accept4(int fd, void *address, void *length, int flags)");
   const recvmsg = func("int64 recvmsg(int fd, void *message, int flags)");
   const value = new DataView(new ArrayBuffer(16));
   const length = new Uint32Array(1);
@@ -62,10 +74,25 @@ export function bindSockets({ func, address }: Native): SocketCalls {
       integers[0] = flag;
       return setsockopt(fd, SOL_SOCKET, option, integers, 4);
     },
+    unixSocket: () => socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0),
+    bindUnix(fd, path) {
+      const address = unixAddress(path);
+      return bind(fd, address, address.length);
+    },
+    listen,
+    accept: (fd) => accept4(fd, null, null, SOCK_CLOEXEC | SOCK_NONBLOCK),
     newMessage: () => new Message(address),
     receive(fd, message) {
       message.reset();
       return recvmsg(fd, message.header, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
     },
   };
+}
+
+/** `struct sockaddr_un { sa_family_t sun_family; char sun_path[108]; }`. What is too long the kernel refuses. */
+function unixAddress(path: string): Buffer {
+  const address = Buffer.alloc(2 + Buffer.byteLength(path) + 1);
+  address.writeUInt16LE(AF_UNIX, 0);
+  address.write(path, 2);
+  return address;
 }

@@ -14,9 +14,10 @@ import { dirname, join } from "node:path";
 import type * as uvu from "uvu";
 import { limited, skipUnless } from "../../harness.ts";
 import { type Actor, type ActorOptions, start } from "./actor.ts";
+import { admitting, type GuardedDoor, withGuardedDoor } from "./guarded-door.ts";
 import { type NaiveDoor, withNaiveDoor } from "./naive-door.ts";
 import { obstacle, PEOPLE, type Person } from "./people.ts";
-import { compile, type Program } from "./programs.ts";
+import { compile, digest, type Program } from "./programs.ts";
 
 export interface Lab {
   readonly person: Person;
@@ -30,6 +31,8 @@ export interface Lab {
   run(command: readonly string[], options?: Partial<ActorOptions>): Actor;
   /** Lends a socket that is guarded as guards do it today. */
   naively(use: (door: NaiveDoor) => Promise<void>): Promise<void>;
+  /** Lends one that the real guard stands before. @param clients Who may connect. @default {the agent, by its digest} */
+  guarded(use: (door: GuardedDoor) => Promise<void>, clients?: string): Promise<void>;
 }
 
 export interface AttackOptions {
@@ -86,7 +89,7 @@ function open(person: Person, folder: string, actors: Actor[]): Lab {
     own(person, path, mode);
     return path;
   };
-  return {
+  const lab: Lab = {
     person,
     folder,
     put,
@@ -101,7 +104,9 @@ function open(person: Person, folder: string, actors: Actor[]): Lab {
         own(person, door.path, 0o600);
         await use(door);
       }),
+    guarded: (use, clients = admitting(digest("agent"))) => withGuardedDoor(lab, clients, use),
   };
+  return lab;
 }
 
 function own({ uid, gid }: Person, path: string, mode: number): void {
