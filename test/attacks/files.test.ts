@@ -28,6 +28,18 @@ attack(it, "a program whose file was deleted, and the agent put where the path t
     assert.equal([seen.exe, seen.sha256], [named, digest("agent")]);
     await serve(caller);
   });
+
+  await lab.guarded(async (door) => {
+    await door.whileHeldUp(async () => {
+      const { attacker, swap } = assault(door.path);
+      await attacker.becomes(tool);
+      swap();
+    });
+    const { reasons, evidence } = await door.turnedAway("ERR_PEER_REFUSED");
+    assert.match(String(reasons), /its executable's digest/);
+    assert.is((evidence as { kind: string }).kind, "native", "it was measured, and it is another");
+    await door.neverReached(/initialize|injected/);
+  });
 });
 
 attack(it, "a program in memory, with the agent put where its path points", async (lab) => {
@@ -44,6 +56,8 @@ attack(it, "a program in memory, with the agent put where its path points", asyn
     assert.match(String(seen.exe), /claude/);
     await serve(caller);
   });
+
+  await lab.refuses(assault, /its executable's digest/);
 });
 
 attack(it, "an executable of a tebibyte", async (lab) => {
@@ -58,6 +72,8 @@ attack(it, "an executable of a tebibyte", async (lab) => {
     const patience = AbortSignal.timeout(1_000);
     assert.equal([await digestOf(huge, patience), patience.aborted], [undefined, true]);
   });
+
+  await lab.refuses(assault, /the kind of its program.*exe-too-big|exe-too-big/);
 });
 
 attack(it, "a file system that gives the kernel other bytes to run than it shows", async (lab) => {
@@ -70,6 +86,11 @@ attack(it, "a file system that gives the kernel other bytes to run than it shows
       await serve(caller);
     });
   });
+
+  await withTwoFaced(
+    lab,
+    (agent) => lab.refuses((path) => lab.run([agent, path]), /exe-untrusted-fs|exe-unreadable/),
+  );
 }, { unless: () => ROOT_RUNS ? "" : "only root mounts a FUSE file system without fusermount" });
 
 it.run();
@@ -77,7 +98,7 @@ it.run();
 /** Lends such a file: who runs it runs the impostor, who reads it reads the agent. */
 async function withTwoFaced(lab: Lab, use: (agent: string) => Promise<void>): Promise<void> {
   const folder = join(lab.folder, "mounted");
-  mkdirSync(folder);
+  mkdirSync(folder, { recursive: true });
   const faces = [lab.program("impostor"), lab.program("agent")];
   const server = lab.run([lab.program("two-faced"), folder, String(lab.person.uid), ...faces], {
     person: SELF,

@@ -20,6 +20,17 @@ attack(it, "a parent that became the agent after it made the child", async (lab)
     assert.is(await digestOf(exeOf(parent) ?? ""), digest("agent"), "the agent never started it");
     await serve(caller);
   });
+
+  // An honest limit: it is let in where a policy goes by parents, and never as more than that.
+  const clients = `  - name: of-agent
+    uid: self
+    parents: [{executable: {sha256: ${digest("agent")}}}]
+`;
+  await lab.guarded(async (door) => {
+    await door.whileHeldUp(() => assault(door.path).becomes(agent));
+    assert.is((await door.admitted())["admittedAt"], "lineage");
+  }, clients);
+  await lab.refuses(assault, /its executable's digest/);
 });
 
 it.run();

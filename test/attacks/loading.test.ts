@@ -5,6 +5,7 @@ import { readFileSync, realpathSync } from "node:fs";
 import { execFileSync } from "node:child_process";
 import { NODE } from "../sessions/puppet.ts";
 import { digestOf } from "./naive.ts";
+import { admitting } from "./tools/guarded-door.ts";
 import { attack } from "./tools/lab.ts";
 import { serve } from "./tools/naive-door.ts";
 import { digest } from "./tools/programs.ts";
@@ -33,6 +34,8 @@ attack(it, "a library that LD_PRELOAD put there, and that takes its name away", 
     attacker.tell({ jsonrpc: "2.0", id: 1, method: "ping", params: { harmless: 1 } });
     assert.match(await caller.line(), /injected/);
   });
+
+  await lab.refuses(assault, /code of the user's is mapped into it/);
 });
 
 attack(it, "a script, where the interpreter is what is looked at", async (lab) => {
@@ -47,6 +50,13 @@ attack(it, "a script, where the interpreter is what is looked at", async (lab) =
     assert.equal([seen.exe, seen.sha256], [node, await digestOf(node)]);
     await serve(caller);
   });
+
+  await lab.guarded(async (door) => {
+    assault(door.path);
+    const { reasons } = await door.turnedAway("ERR_PEER_REFUSED");
+    assert.match(String(reasons), /interpreter/);
+    await door.neverReached(/initialize|injected/);
+  }, admitting(await digestOf(node) ?? ""));
 });
 
 it.run();

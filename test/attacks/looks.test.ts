@@ -18,6 +18,8 @@ attack(it, "one whose first thread has ended", async (lab) => {
     assert.equal([exe, sha256, comm], [undefined, undefined, "claude"]);
     await serve(caller);
   });
+
+  await lab.refuses(assault, /exe-unreadable:ENOENT/);
 });
 
 attack(it, "one that closed itself to looks (PR_SET_DUMPABLE)", async (lab) => {
@@ -31,6 +33,8 @@ attack(it, "one that closed itself to looks (PR_SET_DUMPABLE)", async (lab) => {
     assert.equal([exe === undefined, comm], [!ROOT_RUNS, "claude"]);
     await serve(caller);
   });
+
+  await lab.refuses(assault, lab.person.uid === 0 ? /its executable's digest/ : /unreadable:EACCES/);
 });
 
 attack(it, "one that is being traced, and writes what its tracer wants", async (lab) => {
@@ -45,6 +49,8 @@ attack(it, "one that is being traced, and writes what its tracer wants", async (
     attacker.tell({ jsonrpc: "2.0", id: 1, method: "ping", params: { harmless: 1 } });
     assert.match(await caller.line(), /injected/);
   });
+
+  await lab.refuses(assault, /traced-by/);
 });
 
 it.run();

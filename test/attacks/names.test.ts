@@ -3,6 +3,7 @@ import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { processListHas } from "./naive.ts";
 import { attack } from "./tools/lab.ts";
+import { call, open } from "./tools/opening.ts";
 import { serve } from "./tools/naive-door.ts";
 import { digest } from "./tools/programs.ts";
 
@@ -21,6 +22,8 @@ attack(it, "a program in a file named like the agent", async (lab) => {
     assert.is(sha256, digest("impostor"), "not even the naive digest is fooled by a name");
     await serve(caller);
   });
+
+  await lab.refuses(assault, /its executable's digest/);
 });
 
 attack(it, "a program that gives itself another name", async (lab) => {
@@ -35,6 +38,8 @@ attack(it, "a program that gives itself another name", async (lab) => {
     caller.answer();
     assert.match(await caller.line(), /injected/);
   });
+
+  await lab.refuses(assault, /its executable's digest/);
 });
 
 attack(it, "the agent itself under another name", async (lab) => {
@@ -45,6 +50,14 @@ attack(it, "the agent itself under another name", async (lab) => {
     start(door.path);
     const { comm, cmdline } = await (await door.caller()).look();
     assert.not.match(`${comm} ${cmdline}`, /claude|agent connect/, "who goes by names sends it away");
+  });
+
+  await lab.guarded(async (door) => {
+    const agent = start(door.path);
+    await open(agent);
+    assert.match(JSON.stringify(await call(agent, "as myself")), /as myself/);
+    const { client, admittedAt } = await door.admitted();
+    assert.equal([client, admittedAt], ["agent", "measured"]);
   });
 });
 

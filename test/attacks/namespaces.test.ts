@@ -2,6 +2,7 @@
 import { spawnSync } from "node:child_process";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
+import { admitting } from "./tools/guarded-door.ts";
 import { attack } from "./tools/lab.ts";
 import { serve } from "./tools/naive-door.ts";
 import type { Person } from "./tools/people.ts";
@@ -29,6 +30,8 @@ attack(it, "another program's name on /proc/PID/exe (PR_SET_MM_MAP in a user nam
     assert.match(await caller.line(), /initialize/);
     assert.match(await caller.line(), /injected/);
   });
+
+  await lab.refuses(assault, /user-namespace-other/);
 }, { unless: unlessOwnNamespace });
 
 attack(it, "another program mounted over the agent's, for its own eyes", async (lab) => {
@@ -45,6 +48,8 @@ attack(it, "another program mounted over the agent's, for its own eyes", async (
     assert.equal([seen.exe, seen.sha256], [agent, digest("agent")]);
     await serve(caller);
   });
+
+  await lab.refuses(assault, /user-namespace-other/);
 }, { unless: unlessOwnNamespace });
 
 attack(it, "the same in a mount namespace alone", async (lab) => {
@@ -59,6 +64,8 @@ attack(it, "the same in a mount namespace alone", async (lab) => {
     assert.is((await caller.look()).sha256, digest("agent"));
     await serve(caller);
   });
+
+  await lab.refuses(assault, /its executable's digest/);
 }, { unless: ({ uid }) => uid === 0 ? "" : "only root mounts without a user namespace" });
 
 attack(it, "the agent in a pid namespace", async (lab) => {
@@ -70,6 +77,15 @@ attack(it, "the agent in a pid namespace", async (lab) => {
     const caller = await door.caller();
     assert.is((await caller.look()).sha256, digest("agent"), "the kernel tells its number as we count");
   });
+
+  await lab.guarded(async (door) => {
+    start(door.path);
+    assert.is(((await door.admitted())["evidence"] as { ns_pid: string }).ns_pid, "other");
+  });
+  await lab.guarded(async (door) => {
+    start(door.path);
+    assert.match(String((await door.turnedAway("ERR_PEER_REFUSED"))["reasons"]), /ns:pid/);
+  }, admitting(digest("agent"), '    forbid: ["ns:pid:other"]\n'));
 }, { unless: ({ uid }) => uid === 0 ? "" : "only root makes a pid namespace without a user namespace" });
 
 it.run();

@@ -1,9 +1,13 @@
 /** Stdin: who made it is not who writes into it, nor is who started us. */
+import { rmSync } from "node:fs";
 import { join } from "node:path";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { digestOf, exeOf, look } from "./naive.ts";
+import type { Actor } from "./tools/actor.ts";
+import { admitting, guardedCommand } from "./tools/guarded-door.ts";
 import { attack, type Lab } from "./tools/lab.ts";
+import { open } from "./tools/opening.ts";
 import { heard, startOf } from "./tools/naive-guard.ts";
 import { digest } from "./tools/programs.ts";
 
@@ -35,6 +39,19 @@ for (
       lab.put("go", "");
     }
     await heard(record, /injected/);
+
+    lab.put("go", "");
+    rmSync(join(lab.folder, "go"));
+    let second: Actor | undefined;
+    const guard = guardedCommand(lab, admitting(digest("agent")), () => second!);
+    second = launder(lab, agent, go, how, guard.command);
+    if (when === "go") {
+      await open(second);
+      await guard.reached(/initialize/);
+      lab.put("go", "");
+    }
+    await guard.turnedAway(when === "early" ? "ERR_PEER_UNPROVEN" : "ERR_SENDER_OTHER");
+    await guard.neverReached(/injected/);
   });
 }
 

@@ -78,7 +78,11 @@ function call(
     audit,
     "--",
     ...ECHO,
-  ], { encoding: "utf8", timeout: 60_000, env: { ...process.env, NODE_OPTIONS: undefined } });
+  ], {
+    encoding: "utf8",
+    timeout: 60_000,
+    env: { ...process.env, NODE_OPTIONS: undefined, HOME: folder, TMPDIR: folder },
+  });
   const records = existsSync(audit) ? readFileSync(audit, "utf8").trim().split("\n") : [];
   return {
     said: JSON.parse(run.stdout.trim() || "{}"),

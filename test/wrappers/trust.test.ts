@@ -56,8 +56,9 @@ function withPrograms(body: (lent: Lent) => Promise<void> | void): () => Promise
 /** A copy that runs as the original does, and is not the same file to a digest. */
 function copyUnique(from: string, to: string): void {
   copyFileSync(from, to);
-  chmodSync(to, 0o755);
   appendFileSync(to, to);
+  // Last: appending sets the mode anew on Deno.
+  chmodSync(to, 0o755);
 }
 
 /** `mcp-guard trust …` without a terminal. */

@@ -1,5 +1,5 @@
 /** A Unix socket that the real guard stands before, with a server behind it that records every byte it receives. */
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import * as assert from "uvu/assert";
 import { guardCommand, type JsonRpc, waitUntil } from "../../harness.ts";
@@ -7,21 +7,30 @@ import { fixture, NODE } from "../../sessions/puppet.ts";
 import type { Actor } from "./actor.ts";
 import type { Lab } from "./lab.ts";
 
-export interface GuardedDoor {
+/** What came of an attack on the real guard. */
+export interface Outcome {
+  /** Until the log says that a peer was refused, or its session ended, for this. @returns What it says of it. */
+  turnedAway(code: string): Promise<JsonRpc>;
+  /** Until the log says that a peer was admitted. @returns What it says of it. */
+  admitted(): Promise<JsonRpc>;
+  /** Until the server has received such a line. */
+  reached(what: RegExp): Promise<void>;
+  /** What the attack is about never came to the server, and will not: the guard is ended first. */
+  neverReached(what: RegExp): Promise<void>;
+}
+
+export interface GuardedDoor extends Outcome {
   readonly path: string;
   /**
    * Holds the guard up until an attack is in place. A real attacker tries until he finds the moment, or keeps the guard
    * busy; here he finds it at once.
    */
   whileHeldUp(act: () => Promise<void>): Promise<void>;
-  /** Until the log says that a peer was refused, or its session ended, for this. @returns That record. */
-  turnedAway(code: string): Promise<JsonRpc>;
-  /** Until the log says that a peer was admitted. @returns What it says of it. */
-  admitted(): Promise<JsonRpc>;
-  /** Until the server has received such a line. */
-  reached(what: RegExp): Promise<void>;
-  /** What the attack is about never came to the server, and will not: the guard is stopped first. */
-  neverReached(what: RegExp): Promise<void>;
+}
+
+/** A guard on its own stdin and stdout, for somebody else to start. */
+export interface GuardedCommand extends Outcome {
+  readonly command: readonly string[];
 }
 
 /** Text of the `clients` of a policy. */
@@ -34,12 +43,16 @@ export async function withGuardedDoor(
   clients: string,
   use: (door: GuardedDoor) => Promise<void>,
 ): Promise<void> {
-  const received = join(lab.folder, "received");
-  const audit = join(lab.folder, "audit.jsonl");
-  const path = join(lab.folder, "guarded.sock");
-  const guard = lab.run([...guardOptions(lab, clients, audit), `unix:${path}`, "--", ...server(received)]);
+  const path = join(lab.folder, `guarded-${++guards}.sock`);
+  const { command, audit, received } = guardOf(lab, clients, ["--listen", `unix:${path}`]);
+  const guard = lab.run(command);
   await waitUntil(() => guard.stderr.includes("Listening"), 20_000);
-  const records = (): JsonRpc[] => linesOf(audit).map((line) => JSON.parse(line) as JsonRpc);
+  let ended = false;
+  const end = async (): Promise<void> => {
+    if (!ended) process.kill(guard.pid, "SIGTERM");
+    ended = true;
+    await guard.exit;
+  };
   await use({
     path,
     async whileHeldUp(act) {
@@ -47,30 +60,66 @@ export async function withGuardedDoor(
       await act();
       process.kill(guard.pid, "SIGCONT");
     },
-    turnedAway: (code) => found(() => records().find((record) => tellsOf(record, code)), guard),
-    async admitted() {
-      const start = await found(() => records().find((record) => record["type"] === "session-start"), guard);
-      return start["detail"] as JsonRpc;
-    },
-    reached: (what) => waitUntil(() => linesOf(received).some((line) => what.test(line)), 15_000),
-    async neverReached(what) {
-      process.kill(guard.pid, "SIGTERM");
-      await guard.exit;
-      assert.not(linesOf(received).some((line) => what.test(line)), `it came to the server: ${what}`);
-    },
+    ...outcomeOf(audit, received, { said: () => guard.stderr, end }),
   });
+  await end();
 }
 
-function guardOptions(lab: Lab, clients: string, audit: string): readonly string[] {
+/** Each has files of its own. */
+let guards = 0;
+
+/** @param starter Who is going to start it, and is killed at the end, the guard with it: they are one process group. */
+export function guardedCommand(lab: Lab, clients: string, starter: () => Actor): GuardedCommand {
+  const { command, audit, received } = guardOf(lab, clients, []);
+  const end = async (): Promise<void> => {
+    await starter().kill();
+    // The server lives a moment longer, and might still read what the guard had let through.
+    await waitUntil(() => !isRunning(received), 10_000);
+  };
+  return { command, ...outcomeOf(audit, received, { said: () => starter().stderr, end }) };
+}
+
+function guardOf(lab: Lab, clients: string, more: readonly string[]) {
+  const name = `guard-${++guards}`;
+  const received = join(lab.folder, `${name}.received`);
+  const audit = join(lab.folder, `${name}.audit.jsonl`);
   const policy = lab.put(
-    "policy.yaml",
+    `${name}.yaml`,
     `version: 1\nname: attacked\nclients:\n${clients}rules:\n  - {name: all, tools: ["*"], effect: allow}\n`,
   );
-  return [...guardCommand(), "run", "--policy", policy, "--audit", audit, "--listen"];
+  const options = ["run", "--policy", policy, "--audit", audit, ...more];
+  return {
+    audit,
+    received,
+    command: [...guardCommand(), ...options, "--", NODE, fixture("puppet.mjs"), received],
+  };
 }
 
-function server(received: string): readonly string[] {
-  return [NODE, fixture("puppet.mjs"), received];
+interface Guard {
+  said(): string;
+  end(): Promise<void>;
+}
+
+function outcomeOf(audit: string, received: string, guard: Guard): Outcome {
+  const records = (): JsonRpc[] => linesOf(audit).map((line) => JSON.parse(line) as JsonRpc);
+  const found = async (matches: (record: JsonRpc) => boolean): Promise<JsonRpc> => {
+    let record: JsonRpc | undefined;
+    try {
+      await waitUntil(() => (record = records().find(matches)) !== undefined, 15_000);
+    } catch (error) {
+      throw new Error(`No such record; the guard said: ${guard.said()}`, { cause: error });
+    }
+    return (record!["detail"] ?? record) as JsonRpc;
+  };
+  return {
+    turnedAway: (code) => found((record) => tellsOf(record, code)),
+    admitted: () => found((record) => record["type"] === "session-start"),
+    reached: (what) => waitUntil(() => linesOf(received).some((line) => what.test(line)), 15_000),
+    async neverReached(what) {
+      await guard.end();
+      assert.not(linesOf(received).some((line) => what.test(line)), `it came to the server: ${what}`);
+    },
+  };
 }
 
 function tellsOf(record: JsonRpc, code: string): boolean {
@@ -80,17 +129,18 @@ function tellsOf(record: JsonRpc, code: string): boolean {
     record["type"] === "decision" && record["reason"] === code;
 }
 
-async function found(look: () => JsonRpc | undefined, guard: Actor): Promise<JsonRpc> {
-  let record: JsonRpc | undefined;
-  try {
-    await waitUntil(() => (record = look()) !== undefined, 15_000);
-  } catch (error) {
-    throw new Error(`No such record; the guard said: ${guard.stderr}`, { cause: error });
-  }
-  return record!;
-}
-
 function linesOf(file: string): string[] {
   const text = existsSync(file) ? readFileSync(file, "utf8") : "";
   return text.slice(0, text.lastIndexOf("\n") + 1).split("\n").filter((line) => line !== "");
+}
+
+/** Whether a process has this word in its command line. */
+function isRunning(word: string): boolean {
+  return readdirSync("/proc").some((pid) => {
+    try {
+      return /^[0-9]+$/.test(pid) && readFileSync(`/proc/${pid}/cmdline`, "latin1").includes(word);
+    } catch {
+      return false; // it ended meanwhile
+    }
+  });
 }

@@ -5,6 +5,7 @@ import {
   existsSync,
   mkdirSync,
   mkdtempSync,
+  readFileSync,
   realpathSync,
   rmSync,
   writeFileSync,
@@ -12,6 +13,7 @@ import {
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import type * as uvu from "uvu";
+import * as assert from "uvu/assert";
 import { limited, skipUnless } from "../../harness.ts";
 import { type Actor, type ActorOptions, start } from "./actor.ts";
 import { admitting, type GuardedDoor, withGuardedDoor } from "./guarded-door.ts";
@@ -33,6 +35,8 @@ export interface Lab {
   naively(use: (door: NaiveDoor) => Promise<void>): Promise<void>;
   /** Lends one that the real guard stands before. @param clients Who may connect. @default {the agent, by its digest} */
   guarded(use: (door: GuardedDoor) => Promise<void>, clients?: string): Promise<void>;
+  /** Shows that the real guard refuses whoever this starts, and why. @param because What the log says of the agent's entry. */
+  refuses(assault: (path: string) => unknown, because: RegExp): Promise<void>;
 }
 
 export interface AttackOptions {
@@ -93,7 +97,12 @@ function open(person: Person, folder: string, actors: Actor[]): Lab {
     person,
     folder,
     put,
-    program: (program, name = program) => put(name, compile(program), 0o755),
+    program(program, name = program) {
+      const path = join(folder, name);
+      // It may be running: then nobody can write to it.
+      if (existsSync(path) && readFileSync(path).equals(compile(program))) return path;
+      return put(name, compile(program), 0o755);
+    },
     run(command, options) {
       const actor = start(options?.person ?? person, command, { cwd: folder, ...options });
       actors.push(actor);
@@ -105,6 +114,13 @@ function open(person: Person, folder: string, actors: Actor[]): Lab {
         await use(door);
       }),
     guarded: (use, clients = admitting(digest("agent"))) => withGuardedDoor(lab, clients, use),
+    refuses: (assault, because) =>
+      lab.guarded(async (door) => {
+        assault(door.path);
+        const { reasons } = await door.turnedAway("ERR_PEER_REFUSED");
+        assert.match(String((reasons as readonly unknown[])[0]), because);
+        await door.neverReached(/initialize|injected/);
+      }),
   };
   return lab;
 }
