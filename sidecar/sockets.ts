@@ -37,7 +37,7 @@ export async function guardSockets(options: GuardOptions): Promise<number> {
   await new Promise<void>((resolve) => signals.tell(resolve));
   close();
   // A second signal climbs the ladder that stops the servers.
-  signals.tell(() => sessions.stop());
+  signals.tell(() => void sessions.stop());
   await sessions.stop();
   guard.digests.close();
   guard.log.close("signal");

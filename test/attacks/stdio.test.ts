@@ -4,7 +4,6 @@ import { join } from "node:path";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { digestOf, exeOf, look } from "./naive.ts";
-import type { Actor } from "./tools/actor.ts";
 import { admitting, guardedCommand } from "./tools/guarded-door.ts";
 import { attack, type Lab } from "./tools/lab.ts";
 import { open } from "./tools/opening.ts";
@@ -42,9 +41,9 @@ for (
 
     lab.put("go", "");
     rmSync(join(lab.folder, "go"));
-    let second: Actor | undefined;
-    const guard = guardedCommand(lab, admitting(digest("agent")), () => second!);
-    second = launder(lab, agent, go, how, guard.command);
+    const guard = guardedCommand(lab, admitting(digest("agent")));
+    const second = launder(lab, agent, go, how, guard.command);
+    guard.startedBy(second);
     if (when === "go") {
       await open(second);
       await guard.reached(/initialize/);

@@ -5,7 +5,6 @@ import * as assert from "uvu/assert";
 import { guardCommand, type JsonRpc, waitUntil } from "../../harness.ts";
 import { fixture, NODE } from "../../sessions/puppet.ts";
 import type { Actor } from "./actor.ts";
-import type { Lab } from "./lab.ts";
 
 /** What came of an attack on the real guard. */
 export interface Outcome {
@@ -31,6 +30,15 @@ export interface GuardedDoor extends Outcome {
 /** A guard on its own stdin and stdout, for somebody else to start. */
 export interface GuardedCommand extends Outcome {
   readonly command: readonly string[];
+  /** Who started it. That one is killed at the end, and the guard with it: they are one process group. */
+  startedBy(starter: Actor): void;
+}
+
+/** What of a lab is needed here. */
+interface Place {
+  readonly folder: string;
+  put(name: string, content: string): string;
+  run(command: readonly string[]): Actor;
 }
 
 /** Text of the `clients` of a policy. */
@@ -39,7 +47,7 @@ export function admitting(digest: string, more = ""): string {
 }
 
 export async function withGuardedDoor(
-  lab: Lab,
+  lab: Place,
   clients: string,
   use: (door: GuardedDoor) => Promise<void>,
 ): Promise<void> {
@@ -57,6 +65,7 @@ export async function withGuardedDoor(
     path,
     async whileHeldUp(act) {
       process.kill(guard.pid, "SIGSTOP");
+      await waitUntil(() => isStopped(guard.pid));
       await act();
       process.kill(guard.pid, "SIGCONT");
     },
@@ -68,18 +77,20 @@ export async function withGuardedDoor(
 /** Each has files of its own. */
 let guards = 0;
 
-/** @param starter Who is going to start it, and is killed at the end, the guard with it: they are one process group. */
-export function guardedCommand(lab: Lab, clients: string, starter: () => Actor): GuardedCommand {
+/** The command of a guard with the policy that admits these. */
+export function guardedCommand(lab: Place, clients: string): GuardedCommand {
   const { command, audit, received } = guardOf(lab, clients, []);
+  let starter: Actor | undefined;
   const end = async (): Promise<void> => {
-    await starter().kill();
+    await starter?.kill();
     // The server lives a moment longer, and might still read what the guard had let through.
     await waitUntil(() => !isRunning(received), 10_000);
   };
-  return { command, ...outcomeOf(audit, received, { said: () => starter().stderr, end }) };
+  const said = (): string => starter?.stderr ?? "";
+  return { command, startedBy: (by) => void (starter = by), ...outcomeOf(audit, received, { said, end }) };
 }
 
-function guardOf(lab: Lab, clients: string, more: readonly string[]) {
+function guardOf(lab: Place, clients: string, more: readonly string[]) {
   const name = `guard-${++guards}`;
   const received = join(lab.folder, `${name}.received`);
   const audit = join(lab.folder, `${name}.audit.jsonl`);
@@ -142,5 +153,13 @@ function isRunning(word: string): boolean {
     } catch {
       return false; // it ended meanwhile
     }
+  });
+}
+
+/** Whether each thread of it stands still: the signal takes a moment to reach them all. */
+function isStopped(pid: number): boolean {
+  return readdirSync(`/proc/${pid}/task`).every((thread) => {
+    const stat = readFileSync(`/proc/${pid}/task/${thread}/stat`, "latin1");
+    return stat.slice(stat.lastIndexOf(")") + 2).startsWith("T");
   });
 }
