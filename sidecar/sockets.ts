@@ -47,6 +47,7 @@ export async function guardSockets(options: GuardOptions): Promise<number> {
 class Sessions {
   readonly #guard: Guard;
   readonly #open = new Set<Session>();
+  #stopping = false;
 
   constructor(guard: Guard) {
     this.#guard = guard;
@@ -55,12 +56,15 @@ class Sessions {
   async serve(peer: AdmittedPeer): Promise<void> {
     const session = openSession(this.#guard, peer, () => this.#guard.launch());
     this.#open.add(session);
+    // Somebody was let in while the guard was being stopped.
+    if (this.#stopping) session.stop("signal");
     const { error } = await session.ended;
     this.#open.delete(session);
     if (error !== undefined) this.#guard.options.notice(error.message);
   }
 
   async stop(): Promise<void> {
+    this.#stopping = true;
     const all = [...this.#open];
     for (const session of all) session.stop("signal");
     await Promise.all(all.map((session) => session.ended));

@@ -59,7 +59,7 @@ export function attestConnection(
     credentials: credentials.value,
   });
   const walk = () => walkLineage(platform, handle, credentials.value.uid, "lineage");
-  return attestationOf({ transport: "unix", credentials, process, walk }, options.digests);
+  return attestationOf({ transport: "unix", credentials, process, speaks: true, walk }, options.digests);
 }
 
 function nobody(credentials: PeerEvidence["credentials"], reason: string): PeerEvidence {

@@ -61,7 +61,7 @@ function attestSocket(platform: Platform, options: StdioOptions): Found {
   const { credentials, handle } = holdStdioPeer(platform, options);
   const nobody = (reason: Absent): Found => {
     if (!("absent" in handle)) handle.close();
-    return { transport: "stdio-socket", credentials, process: reason, walk: NO_LINEAGE };
+    return { transport: "stdio-socket", credentials, process: reason, speaks: false, walk: NO_LINEAGE };
   };
   if ("absent" in handle) return nobody(handle);
   if ("absent" in credentials) return nobody(credentials);
@@ -73,7 +73,7 @@ function attestSocket(platform: Platform, options: StdioOptions): Found {
   const grade = options.senders ? "measured" : "lineage";
   const process = measureProcess(handle, { grade, accountGrade: "kernel", credentials: credentials.value });
   const walk = () => walkLineage(platform, handle, credentials.value.uid, "lineage");
-  return { transport: "stdio-socket", credentials, process, walk };
+  return { transport: "stdio-socket", credentials, process, speaks: true, walk };
 }
 
 interface SocketPeer {
@@ -111,7 +111,13 @@ function attestAncestor(platform: Platform, input: Descriptor): Found {
   const process = typeof writer === "string" ? findAncestor(platform, () => true) : writer;
   // A child of init may be anybody's orphan: not even init's account is evidence of who started it.
   if (typeof process === "string") {
-    return { transport, credentials, process: absent(`no-parent:${process}`), walk: NO_LINEAGE };
+    return {
+      transport,
+      credentials,
+      process: absent(`no-parent:${process}`),
+      speaks: false,
+      walk: NO_LINEAGE,
+    };
   }
   // Whoever types at a terminal or wrote a file is not our parent; its account is all that counts.
   const grade = typeof writer === "string" ? "heuristic" : "lineage";
@@ -126,7 +132,7 @@ function foundAncestor(
   const process = measureProcess(handle, { grade, accountGrade: "kernel" });
   const { uid } = process.evidence;
   const walk = "absent" in uid ? NO_LINEAGE : () => walkLineage(platform, handle, uid.value, grade);
-  return { ...about, process, walk };
+  return { ...about, process, speaks: grade === "lineage", walk };
 }
 
 /**

@@ -17,9 +17,9 @@ export interface Attestation {
    * @returns Why it is not what was measured: it ended, is traced, changed its uid or its image. Undefined: all is equal.
    */
   remeasure(): string | undefined;
-  /** Whether the process lives. True where there is none to be held. */
+  /** Whether the peer's process lives. True where none is known to be the peer's: a terminal's parent may go. */
   isAlive(): boolean;
-  /** Whether the process that was measured is still there and still runs the image that was measured. */
+  /** Whether it lives, and still runs the image that was measured. */
   stillSame(): boolean;
   /** Lets go of the process and its ancestors; digests that are not there by then stay absent. */
   close(): void;

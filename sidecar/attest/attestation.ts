@@ -18,6 +18,8 @@ export interface Found {
   readonly transport: Transport;
   readonly credentials: Fact<Credentials>;
   readonly process: MeasuredProcess | Absent;
+  /** Whether that process is taken to be the one at the other end: then the peer ends with it. */
+  readonly speaks: boolean;
   /** Walks the ancestors: asked once, and only when somebody wants to know. */
   readonly walk: () => MeasuredLineage;
 }
@@ -36,6 +38,7 @@ const NOT_WALKED: Lineage = { ancestors: [], end: "pending" };
 /** Takes ownership of the processes. Nothing is hashed before it is asked for, and then off the main thread. */
 export function attestationOf(found: Found, digests: Digests): Attestation {
   const measured = "absent" in found.process ? undefined : found.process;
+  const speaker = found.speaks ? measured : undefined;
   let lineage: MeasuredLineage | undefined;
   let complete: Promise<PeerEvidence> | undefined;
   let closed = false;
@@ -58,8 +61,8 @@ export function attestationOf(found: Found, digests: Digests): Attestation {
       return complete ??= gather(ALL);
     },
     remeasure: () => closed ? "closed" : measured?.remeasure(),
-    isAlive: () => !closed && (measured === undefined || measured.handle.isAlive()),
-    stillSame: () => !closed && (measured === undefined || measured.stillSame()),
+    isAlive: () => !closed && (speaker === undefined || speaker.handle.isAlive()),
+    stillSame: () => !closed && (speaker === undefined || speaker.stillSame()),
     close() {
       closed = true;
       measured?.close();
