@@ -1,6 +1,6 @@
 /** A parent that is nobody's peer may go: a script that starts the guard and ends is not its client. */
 import { spawn } from "node:child_process";
-import { closeSync, constants, existsSync, openSync, readFileSync, writeSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { suite } from "uvu";
@@ -24,15 +24,15 @@ orphans(
       const shell = spawn("sh", ["-c", script, "sh", fifo!, out!, audit!, ...command], { stdio: "ignore" });
       const ended = new Promise((resolve) => shell.once("exit", resolve));
       await waitUntil(() => existsSync(fifo!));
-      const pipe = openSync(fifo!, constants.O_WRONLY);
-      try {
-        await ended;
-        await delay(1_500);
-        writeSync(pipe, '{"jsonrpc":"2.0","id":1,"method":"ping"}\n');
-        await waitUntil(() => readFileSync(out!, "utf8").includes('"id":1'));
-      } finally {
-        closeSync(pipe);
-      }
+      // Not this process: it is an ancestor of the guard, and would be found to hold the pipe.
+      const writer = spawn("sh", ["-c", 'exec cat >"$1"', "sh", fifo!], {
+        stdio: ["pipe", "ignore", "inherit"],
+      });
+      await ended;
+      await delay(1_500);
+      writer.stdin.write('{"jsonrpc":"2.0","id":1,"method":"ping"}\n');
+      await waitUntil(() => readFileSync(out!, "utf8").includes('"id":1'));
+      writer.stdin.end();
       await waitUntil(() => running(audit!).length === 0, 10_000);
       const records = readFileSync(audit!, "utf8");
       assert.match(records, /"reason":"peer-gone"/);
