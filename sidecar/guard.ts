@@ -107,7 +107,7 @@ async function openTrusted(
   policy: Policy | undefined,
 ): Promise<AdmissionWorld["trusted"]> {
   if (policy?.clients === undefined || policy.clients.trustNames.length === 0) return () => [];
-  const { defaultTrustFile, openTrust } = await import("./config/trust-file.ts");
+  const { defaultTrustFile, openTrust } = await import("./config/trust/trust-file.ts");
   const trust = openTrust(trustFile ?? defaultTrustFile(), (error) => notice(error.message));
   return (name) => trust.trusted(name);
 }
@@ -124,7 +124,7 @@ export async function tellRefusal(guard: Guard, peer: RefusedPeer): Promise<stri
   notice(`Not admitted [${peer.code}]: ${peer.reasons.join("; ")} (mcp-guard ${refusal})`);
   const clients = guard.policy?.clients;
   if (clients === undefined) return refusal;
-  const { trustHint } = await import("./config/trust-hint.ts");
+  const { trustHint } = await import("./config/trust/trust-hint.ts");
   const hint = trustHint(peer.identity.evidence, clients.trustNames);
   if (hint !== undefined) notice(hint);
   return refusal;

@@ -42,11 +42,16 @@ export { relayingCommand } from "../policy/admit/program-names.ts";
 export type { AdmissionWorld, Clients, RuntimeKind } from "../policy/mod.ts";
 
 // The trust file: what people accepted by digest.
-export { meaningOfProgram, type ProgramMeaning } from "./config/program-meaning.ts";
-export { examineTrustFile } from "./config/examine-trust-file.ts";
-export { changeTrustFile } from "./config/trust-file-change.ts";
-export { isTrustName, MAX_NOTE, type TrustEntries, type TrustRecord } from "./config/trust-file-format.ts";
-export { defaultTrustFile, readTrustFile } from "./config/trust-file.ts";
+export { meaningOfProgram, type ProgramMeaning } from "./config/trust/program-meaning.ts";
+export { examineTrustFile } from "./config/trust/examine-trust-file.ts";
+export { changeTrustFile } from "./config/trust/trust-file-change.ts";
+export {
+  isTrustName,
+  MAX_NOTE,
+  type TrustEntries,
+  type TrustRecord,
+} from "./config/trust/trust-file-format.ts";
+export { defaultTrustFile, readTrustFile } from "./config/trust/trust-file.ts";
 export { type ControllingTerminal, openControllingTerminal } from "./platform/controlling-terminal.ts";
 
 // Arguments as rules see them: numbers that no double holds stand out.

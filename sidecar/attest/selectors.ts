@@ -6,7 +6,7 @@ import {
   type PeerEvidence,
   type ProcessEvidence,
 } from "../model/evidence.ts";
-import { accountName } from "./accounts.ts";
+import { accountName } from "../platform/accounts.ts";
 import { isRelied } from "./relied.ts";
 
 export interface SelectorSource {

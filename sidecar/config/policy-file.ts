@@ -8,7 +8,7 @@ import {
   type Problem,
 } from "../../policy/mod.ts";
 import { GuardError } from "../model/errors.ts";
-import { accountId } from "./account-id.ts";
+import { accountId } from "../platform/accounts.ts";
 import { realPath } from "./real-path.ts";
 import { readSafely } from "./safe-file.ts";
 import { readVariables } from "./variables.ts";

@@ -2,7 +2,7 @@ import { chmodSync, readFileSync } from "node:fs";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { command } from "../../wrappers/commands/trust.ts";
-import { digest, trustText, withTrustFile } from "../config/trust-support.ts";
+import { digest, trustText, withTrustFile } from "../config/trust/trust-support.ts";
 import { rejects } from "../harness.ts";
 
 const test = suite("mcp-guard trust: usage, list, remove");

@@ -15,7 +15,7 @@ import { join } from "node:path";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { withProgram } from "../attest/fixtures/programs.ts";
-import { digest, trustText } from "../config/trust-support.ts";
+import { digest, trustText } from "../config/trust/trust-support.ts";
 import { guardCommand, limited, skipUnless, waitUntil, withTempDir } from "../harness.ts";
 import { atTerminal, type Ended, noTerminal, type Typed } from "./terminal.ts";
 

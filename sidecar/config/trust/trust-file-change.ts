@@ -10,9 +10,9 @@ import {
   writeFileSync,
 } from "node:fs";
 import { basename, dirname, join, resolve } from "node:path";
-import { GuardError, messageOf } from "../model/errors.ts";
-import { withFileLock } from "./file-lock.ts";
-import { MAX_SIZE, placeSafely } from "./safe-file.ts";
+import { GuardError, messageOf } from "../../model/errors.ts";
+import { withFileLock } from "../file-lock.ts";
+import { MAX_SIZE, placeSafely } from "../safe-file.ts";
 import { formatTrust, type TrustEntries } from "./trust-file-format.ts";
 import { readTrustFile } from "./trust-file.ts";
 

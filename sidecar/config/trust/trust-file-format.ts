@@ -4,9 +4,9 @@
  * Strict, since it decides over rights: an unknown key may be a restriction that we do not know, a wrong type one that
  * we would read as none.
  */
-import { meaningOf, RUNTIME_KINDS } from "../../policy/admit/runtime.ts";
-import type { RuntimeKind, TrustedDigest } from "../../policy/mod.ts";
-import { parseStrictJson, quoted } from "./strict-json.ts";
+import { meaningOf, RUNTIME_KINDS } from "../../../policy/admit/runtime.ts";
+import type { RuntimeKind, TrustedDigest } from "../../../policy/mod.ts";
+import { parseStrictJson, quoted } from "../strict-json.ts";
 
 /** An accepted digest, and how it came to be one. */
 export interface TrustRecord extends TrustedDigest {

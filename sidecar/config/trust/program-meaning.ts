@@ -1,8 +1,8 @@
 /** What a program's digest says of what it does, as far as its bytes and its name tell. */
 import { basename } from "node:path";
-import { kindOfName } from "../../policy/admit/program-names.ts";
-import { type Meaning, meaningOf } from "../../policy/admit/runtime.ts";
-import type { RuntimeKind } from "../../policy/mod.ts";
+import { kindOfName } from "../../../policy/admit/program-names.ts";
+import { type Meaning, meaningOf } from "../../../policy/admit/runtime.ts";
+import type { RuntimeKind } from "../../../policy/mod.ts";
 
 /** Best first. */
 const WORTH: readonly Meaning[] = ["itself", "compiled", "script", "anything"];

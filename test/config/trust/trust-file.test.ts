@@ -15,10 +15,10 @@ import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import { examineTrustFile } from "../../sidecar/config/examine-trust-file.ts";
-import { defaultTrustFile, openTrust, readTrustFile } from "../../sidecar/config/trust-file.ts";
-import type { GuardError } from "../../sidecar/model/errors.ts";
-import { skipUnless, throws } from "../harness.ts";
+import { examineTrustFile } from "../../../sidecar/config/trust/examine-trust-file.ts";
+import { defaultTrustFile, openTrust, readTrustFile } from "../../../sidecar/config/trust/trust-file.ts";
+import type { GuardError } from "../../../sidecar/model/errors.ts";
+import { skipUnless, throws } from "../../harness.ts";
 import { A, B, digest, trustText, withTrustFile } from "./trust-support.ts";
 
 const test = suite("the trust file");

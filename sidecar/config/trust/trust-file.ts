@@ -7,11 +7,11 @@
  */
 import { statSync } from "node:fs";
 import { join } from "node:path";
-import type { TrustedDigest } from "../../policy/mod.ts";
-import { GuardError, messageOf } from "../model/errors.ts";
-import { isMissing, readSafely } from "./safe-file.ts";
+import type { TrustedDigest } from "../../../policy/mod.ts";
+import { GuardError, messageOf } from "../../model/errors.ts";
+import { isMissing, readSafely } from "../safe-file.ts";
 import { parseTrust, type TrustEntries } from "./trust-file-format.ts";
-import { homeFolder } from "./variables.ts";
+import { homeFolder } from "../variables.ts";
 
 /** The trust file as a guard sees it: each look-up shows what it says now. */
 export interface TrustFile {

@@ -1,6 +1,6 @@
 import { mkdirSync, realpathSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { withTempDir } from "../harness.ts";
+import { withTempDir } from "../../harness.ts";
 
 /** Digests as they look; of nothing. */
 export const A = "a".repeat(64);

@@ -1,5 +1,5 @@
-import { GuardError } from "../model/errors.ts";
-import { type Finding, finding } from "../platform/examine/finding.ts";
+import { GuardError } from "../../model/errors.ts";
+import { type Finding, finding } from "../../platform/examine/finding.ts";
 import { defaultTrustFile, readTrustFile } from "./trust-file.ts";
 
 /** What `doctor` says of the trust file. Unusable is no more than limited: it counts as empty, which admits nobody. */

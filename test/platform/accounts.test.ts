@@ -1,6 +1,6 @@
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import { accountId, findAccount } from "../../sidecar/config/account-id.ts";
+import { accountId, findAccount } from "../../sidecar/platform/accounts.ts";
 
 const test = suite("accountId()");
 

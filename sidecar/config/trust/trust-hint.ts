@@ -1,4 +1,4 @@
-import type { PeerEvidence } from "../model/evidence.ts";
+import type { PeerEvidence } from "../../model/evidence.ts";
 import { meaningOfProgram } from "./program-meaning.ts";
 
 /**

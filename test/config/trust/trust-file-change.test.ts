@@ -15,11 +15,15 @@ import { setTimeout as delay } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import { changeTrustFile } from "../../sidecar/config/trust-file-change.ts";
-import { parseTrust, type TrustEntries, type TrustRecord } from "../../sidecar/config/trust-file-format.ts";
-import { readTrustFile } from "../../sidecar/config/trust-file.ts";
-import { limited, rejects, skipUnless } from "../harness.ts";
-import { RUNTIMES } from "../tools/runtimes.ts";
+import { changeTrustFile } from "../../../sidecar/config/trust/trust-file-change.ts";
+import {
+  parseTrust,
+  type TrustEntries,
+  type TrustRecord,
+} from "../../../sidecar/config/trust/trust-file-format.ts";
+import { readTrustFile } from "../../../sidecar/config/trust/trust-file.ts";
+import { limited, rejects, skipUnless } from "../../harness.ts";
+import { RUNTIMES } from "../../tools/runtimes.ts";
 import { A, B, digest, trustText, withTrustFile } from "./trust-support.ts";
 
 const test = suite("changeTrustFile()");
