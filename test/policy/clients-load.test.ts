@@ -472,7 +472,7 @@ const warnings: readonly Warning[] = [
   {
     name: "an entry behind one for whom the shim is needed",
     text: withClients("{name: me, via: shim}", "{name: other}"),
-    says: [],
+    says: ["'via: shim': nothing comes through 'mcp-guard connect' in this version, so this admits nobody"],
   },
 ];
 

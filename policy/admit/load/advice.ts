@@ -9,6 +9,7 @@ import { type PlacedEntry, placeOf } from "./entry.ts";
 export function advise(placed: readonly PlacedEntry[], report: Report): void {
   for (const [at, one] of placed.entries()) {
     adviseOnProof(one, report);
+    adviseOnVia(one, report);
     adviseOnRelays(one, report);
     adviseOnScript(one, report);
     adviseOnOrder(one, placed.slice(0, at), report);
@@ -25,6 +26,14 @@ function adviseOnProof({ entry, node }: PlacedEntry, report: Report): void {
     const message = "'sender: first': whoever gets hold of the connection later may act under this name";
     report.warning(placeOf(node, "sender"), message, "What is known of its program counts as heuristic");
   }
+}
+
+/** The word is enforced, and there is no relay yet: such an entry matches nobody. */
+function adviseOnVia({ entry, node }: PlacedEntry, report: Report): void {
+  if (entry.via !== "shim") return;
+  const message =
+    "'via: shim': nothing comes through 'mcp-guard connect' in this version, so this admits nobody";
+  report.warning(placeOf(node, "via"), message, "Remove the entry, or 'via'");
 }
 
 /** Words of the command line are the peer's own, so this keeps out accidents, not attackers. */
