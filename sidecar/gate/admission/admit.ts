@@ -105,11 +105,15 @@ function refuseAccount(request: AdmissionRequest): RefusedPeer | undefined {
     if (!welcome) return refused(request, "ERR_PEER_REFUSED", [`uid-${account.uid}`]);
     return isGone(immediate) ? refused(request, "ERR_PEER_GONE", ["peer-gone"]) : undefined;
   }
-  // Whoever started us chose the policy too, and holds our standard streams. Where it cannot be seen (a container's
-  // runtime, from inside), a policy without `clients` takes it for nobody in particular; one that has them does not.
-  const unseen = clients === undefined && account.startsWith("no-parent:");
-  return unseen ? undefined : refused(request, "ERR_PEER_UNIDENTIFIED", [account]);
+  // Whoever started us chose the policy too, and holds our standard streams. Where it cannot be seen, a policy without
+  // `clients` takes it for nobody in particular; one that has them does not.
+  return clients === undefined && UNSEEN.has(account)
+    ? undefined
+    : refused(request, "ERR_PEER_UNIDENTIFIED", [account]);
 }
+
+/** A container's runtime, from inside; and whoever left us to init. Not a parent that changed while we looked. */
+const UNSEEN: ReadonlySet<string> = new Set(["no-parent:unreadable", "no-parent:init"]);
 
 function isGone({ process, transport }: PeerEvidence): boolean {
   return transport === "stdio-socket" && "absent" in process && process.absent === "peer-gone";

@@ -97,6 +97,11 @@ const cases: readonly [name: string, attestation: FakeAttestation, expected: unk
     ["ERR_PEER_GONE", "peer-gone"],
   ],
   [
+    "who started us, when that changed while we looked",
+    evidenceWith({ ...unseen, process: absent("no-parent:broken") }),
+    ["ERR_PEER_UNIDENTIFIED", "no-parent:broken"],
+  ],
+  [
     "who started us, when nobody can be seen",
     evidenceWith({ ...unseen, process: absent("no-parent:unreadable") }),
     "admitted",
