@@ -4,6 +4,7 @@ import { waitUntil } from "../../harness.ts";
 import { type JsonRpc, openInbox } from "../../tools/inbox.ts";
 import { exeOf } from "../naive.ts";
 import type { Person } from "./people.ts";
+import { stateOf } from "./state.ts";
 
 export interface Actor {
   readonly pid: number;
@@ -13,7 +14,7 @@ export interface Actor {
   tell(message: JsonRpc | string): void;
   /** The next line of its stdout that matches: what it heard. */
   receive(matches: (message: JsonRpc) => boolean, ms?: number): Promise<JsonRpc>;
-  /** Until this process runs the program at this path. */
+  /** Until this process runs the program at this path, and waits for something. */
   becomes(path: string): Promise<void>;
   /** Ends its stdin. */
   end(): void;
@@ -57,7 +58,8 @@ export function start(person: Person, command: readonly string[], { cwd, env }: 
     tell: (message) =>
       void stdin.write(`${typeof message === "string" ? message : JSON.stringify(message)}\n`),
     receive: (matches, ms) => inbox.receive(matches, ms),
-    becomes: (path) => waitUntil(() => exeOf(pid) === path),
+    // Amid an exec the link to the program is new already, and what the kernel writes after it still missing.
+    becomes: (path) => waitUntil(() => exeOf(pid) === path && stateOf(`/proc/${pid}`) === "S"),
     end: () => void stdin.end(),
     async kill() {
       try {

@@ -5,6 +5,7 @@ import * as assert from "uvu/assert";
 import { guardCommand, type JsonRpc, waitUntil } from "../../harness.ts";
 import { fixture, NODE } from "../../sessions/puppet.ts";
 import type { Actor } from "./actor.ts";
+import { stateOf } from "./state.ts";
 
 /** What came of an attack on the real guard. */
 export interface Outcome {
@@ -158,8 +159,6 @@ function isRunning(word: string): boolean {
 
 /** Whether each thread of it stands still: the signal takes a moment to reach them all. */
 function isStopped(pid: number): boolean {
-  return readdirSync(`/proc/${pid}/task`).every((thread) => {
-    const stat = readFileSync(`/proc/${pid}/task/${thread}/stat`, "latin1");
-    return stat.slice(stat.lastIndexOf(")") + 2).startsWith("T");
-  });
+  const folder = `/proc/${pid}/task`;
+  return readdirSync(folder).every((thread) => stateOf(`${folder}/${thread}`) === "T");
 }
