@@ -12,7 +12,7 @@ import type { LoadedPolicy } from "./config/policy-file.ts";
 import type { AdmittedPeer, RefusedPeer } from "./gate/admission/admit.ts";
 import { RefusalRecords } from "./gate/admission/refusal-records.ts";
 import { Judge } from "./gate/judge.ts";
-import { Session } from "./gate/session.ts";
+import { Session, type SessionEnd } from "./gate/session.ts";
 import { DEFAULT_LIMITS } from "./gate/session-state.ts";
 import { GuardError, messageOf } from "./model/errors.ts";
 import { createDigests, type Digests } from "./platform/digests.ts";
@@ -20,6 +20,7 @@ import { openPlatform } from "./platform/open-platform.ts";
 import type { Platform } from "./platform/platform.ts";
 import { refuseUnsafeStart } from "./platform/self-defence.ts";
 import { childEnvironment } from "./upstream/environment.ts";
+import { exitCodeOf } from "./upstream/exit.ts";
 import { type LaunchDependencies, launchUpstream } from "./upstream/launch.ts";
 import type { LaunchedUpstream, LaunchOptions } from "./upstream/launch-options.ts";
 
@@ -151,6 +152,14 @@ export function openSession(
   });
   session.start();
   return session;
+}
+
+/** The shell's code for a command that cannot be started (POSIX XCU 2.8.2). */
+const CANNOT_START = 127;
+
+/** What a session's end is to whoever started us: the server's own code, 128 + n after signal n. */
+export function exitCode({ exit }: SessionEnd): number {
+  return exit === undefined ? CANNOT_START : exitCodeOf(exit);
 }
 
 async function loadPolicy(options: GuardOptions): Promise<LoadedPolicy | undefined> {

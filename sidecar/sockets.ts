@@ -1,11 +1,12 @@
 /** A guard that listens: one process of the server for each peer that is admitted. */
-import { join } from "node:path";
+import { Capacity } from "./front/capacity.ts";
+import { ConnectDoor } from "./front/connect-door.ts";
+import type { DoorOptions } from "./front/door.ts";
+import { socketPath } from "./front/socket-path.ts";
 import { UnixDoor } from "./front/unix-door.ts";
 import type { AdmittedPeer } from "./gate/admission/admit.ts";
 import type { Session } from "./gate/session.ts";
-import { assemble, type Guard, type GuardOptions, openSession, tellRefusal } from "./guard.ts";
-import { GuardError } from "./model/errors.ts";
-import { runtimeFolder } from "./platform/runtime-folder.ts";
+import { assemble, exitCode, type Guard, type GuardOptions, openSession, tellRefusal } from "./guard.ts";
 import { StopSignals } from "./stop-signals.ts";
 
 /** Sessions at a time: each has a process of the server. */
@@ -21,13 +22,17 @@ export async function guardSockets(options: GuardOptions): Promise<number> {
   const guard = await assemble(options);
   const signals = new StopSignals();
   const sessions = new Sessions(guard);
-  const doors: UnixDoor[] = [];
+  const doors: (UnixDoor | ConnectDoor)[] = [];
+  const capacity = new Capacity(MAX_SESSIONS);
   const close = (): void => {
     for (const door of doors) door.close();
   };
   try {
     for (const url of options.listen) {
-      doors.push(await openDoor(guard, sessions, socketPath(url, guard.name)));
+      const options = doorOptions(guard, { capacity, sessions, path: socketPath(url, guard.name) });
+      doors.push(await UnixDoor.open(options));
+      doors.push(await ConnectDoor.open(options));
+      guard.options.notice(`Listening at unix:${options.path}`);
     }
   } catch (error) {
     close();
@@ -53,14 +58,16 @@ class Sessions {
     this.#guard = guard;
   }
 
-  async serve(peer: AdmittedPeer): Promise<void> {
+  /** @returns The exit code to hand on. */
+  async serve(peer: AdmittedPeer): Promise<number> {
     const session = openSession(this.#guard, peer, () => this.#guard.launch());
     this.#open.add(session);
     // Somebody was let in while the guard was being stopped.
     if (this.#stopping) session.stop("signal");
-    const { error } = await session.ended;
+    const end = await session.ended;
     this.#open.delete(session);
-    if (error !== undefined) this.#guard.options.notice(error.message);
+    if (end.error !== undefined) this.#guard.options.notice(end.error.message);
+    return exitCode(end);
   }
 
   async stop(): Promise<void> {
@@ -71,9 +78,15 @@ class Sessions {
   }
 }
 
-async function openDoor(guard: Guard, sessions: Sessions, path: string): Promise<UnixDoor> {
+interface Place {
+  readonly path: string;
+  readonly capacity: Capacity;
+  readonly sessions: Sessions;
+}
+
+function doorOptions(guard: Guard, { path, capacity, sessions }: Place): DoorOptions {
   const { platform, policy, digests, world, options: { notice } } = guard;
-  const door = await UnixDoor.open({
+  return {
     platform,
     path,
     digests,
@@ -81,19 +94,8 @@ async function openDoor(guard: Guard, sessions: Sessions, path: string): Promise
     world,
     trustDomain: policy?.trustDomain ?? "localhost",
     refused: (peer) => tellRefusal(guard, peer),
-    maxSessions: MAX_SESSIONS,
+    capacity,
     serve: (peer) => sessions.serve(peer),
     notice,
-  });
-  notice(`Listening at unix:${path}`);
-  return door;
-}
-
-/** `unix:/run/user/1000/x.sock`; `unix:` alone is a socket of the server's name in the runtime folder. */
-function socketPath(url: string, name: string): string {
-  const path = url.slice("unix:".length);
-  if (path !== "") return path;
-  const folder = runtimeFolder(process.env);
-  if (folder !== undefined) return join(folder, `${name.replace(/[^A-Za-z0-9._-]/g, "_")}.sock`);
-  throw new GuardError("ERR_SOCKET_UNSAFE", "Cannot listen: there is no runtime folder that is ours alone");
+  };
 }

@@ -138,6 +138,7 @@ export class Session {
       transport,
       lineageEnd: lineage.end,
       ...(peer.client === undefined ? {} : { client: peer.client }),
+      ...(peer.handedOverBy === undefined ? {} : { handedOverBy: peer.handedOverBy }),
       admittedAt: peer.grade,
       proof: peer.proof,
       evidence: evidenceDetail(identity.evidence),

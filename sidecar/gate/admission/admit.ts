@@ -23,6 +23,8 @@ export interface AdmissionRequest {
   /** The guard's own. */
   readonly uid: number | undefined;
   readonly trustDomain: string;
+  /** The process that handed its stream over. */
+  readonly handedOverBy?: number;
 }
 
 /** A peer that was let in. It owns the attestation. */
@@ -35,6 +37,8 @@ export interface AdmittedPeer {
   readonly grade: Grade;
   /** Whether what it sent before it was measured may have no effect. */
   readonly proof: "required" | "not-required";
+  /** The process that handed its stream over. */
+  readonly handedOverBy: number | undefined;
   /** Who it is, as far as is known at once. */
   readonly identity: SessionIdentity;
   /** The same with all there is to know. Never rejects. */
@@ -119,8 +123,8 @@ function isGone({ process, transport }: PeerEvidence): boolean {
   return transport === "stdio-socket" && "absent" in process && process.absent === "peer-gone";
 }
 
-/** @returns Why it is not known, where it is not. */
-function accountOf({ credentials, process }: PeerEvidence): { uid: number; gid: number } | string {
+/** Whose process it is. @returns Why it is not known, where it is not. */
+export function accountOf({ credentials, process }: PeerEvidence): { uid: number; gid: number } | string {
   if (isKnown(credentials)) return credentials.value;
   if ("absent" in process) return process.absent;
   const { uid, gid } = process;
@@ -160,6 +164,7 @@ function admitted(
     client,
     grade,
     proof,
+    handedOverBy: request.handedOverBy,
     identity: identify(attestation.immediate),
     complete: async () => identify(await attestation.complete),
     close: () => attestation.close(),
