@@ -1,5 +1,6 @@
 /** A guard that listens: one process of the server for each peer that is admitted. */
 import { join } from "node:path";
+import { Seats } from "./front/seats.ts";
 import { UnixDoor } from "./front/unix-door.ts";
 import type { AdmittedPeer } from "./gate/admission/admit.ts";
 import type { Session } from "./gate/session.ts";
@@ -8,7 +9,7 @@ import { GuardError } from "./model/errors.ts";
 import { runtimeFolder } from "./platform/runtime-folder.ts";
 import { StopSignals } from "./stop-signals.ts";
 
-/** Sessions at a time: each has a process of the server. */
+/** Sessions at a time, without a policy: each has a process of the server. */
 const MAX_SESSIONS = 64;
 
 /**
@@ -21,13 +22,14 @@ export async function guardSockets(options: GuardOptions): Promise<number> {
   const guard = await assemble(options);
   const signals = new StopSignals();
   const sessions = new Sessions(guard);
+  const seats = new Seats(guard.policy?.session.maxSessions ?? MAX_SESSIONS);
   const doors: UnixDoor[] = [];
   const close = (): void => {
     for (const door of doors) door.close();
   };
   try {
     for (const url of options.listen) {
-      doors.push(await openDoor(guard, sessions, socketPath(url, guard.name)));
+      doors.push(await openDoor(guard, sessions, seats, socketPath(url, guard.name)));
     }
   } catch (error) {
     close();
@@ -71,7 +73,7 @@ class Sessions {
   }
 }
 
-async function openDoor(guard: Guard, sessions: Sessions, path: string): Promise<UnixDoor> {
+async function openDoor(guard: Guard, sessions: Sessions, seats: Seats, path: string): Promise<UnixDoor> {
   const { platform, policy, digests, world, options: { notice } } = guard;
   const door = await UnixDoor.open({
     platform,
@@ -81,7 +83,7 @@ async function openDoor(guard: Guard, sessions: Sessions, path: string): Promise
     world,
     trustDomain: policy?.trustDomain ?? "localhost",
     refused: (peer) => tellRefusal(guard, peer),
-    maxSessions: MAX_SESSIONS,
+    seats,
     serve: (peer) => sessions.serve(peer),
     notice,
   });

@@ -12,6 +12,7 @@ import { messageOf } from "../model/errors.ts";
 import { type Credentials, isKnown, type PeerEvidence } from "../model/evidence.ts";
 import type { Digests } from "../platform/digests.ts";
 import type { Platform, UnixConnection } from "../platform/platform.ts";
+import type { Seats } from "./seats.ts";
 import { prepareSocketPath } from "./socket-path.ts";
 
 export interface UnixDoorOptions {
@@ -23,8 +24,8 @@ export interface UnixDoorOptions {
   readonly clients: Clients | undefined;
   readonly world: AdmissionWorld;
   readonly trustDomain: string;
-  /** Most sessions at a time. */
-  readonly maxSessions: number;
+  /** Shared by all doors of the guard. */
+  readonly seats: Seats;
   /** Starts the peer's session. @returns Settles when it has ended. */
   readonly serve: (peer: AdmittedPeer) => Promise<unknown>;
   /** Records that a peer is not let in. @returns The id that it is told. */
@@ -40,7 +41,6 @@ export class UnixDoor {
   readonly #options: UnixDoorOptions;
   readonly #waiting = new Map<number, number>();
   readonly #close: () => void;
-  #sessions = 0;
 
   /** @throws {GuardError} `ERR_SOCKET_UNSAFE` */
   static async open(options: UnixDoorOptions): Promise<UnixDoor> {
@@ -85,10 +85,22 @@ export class UnixDoor {
       if (!("refused" in attestation)) attestation.close();
       return void await refused(asRefused(refusal, trustDomain));
     }
-    const peer = await this.#admit(stream, attestation as Attestation);
-    if (peer.admitted) return await this.#serve(peer);
+    const peer = await this.#seat(stream, attestation as Attestation);
+    if (peer === undefined) return;
     (attestation as Attestation).close();
     await turnAway(stream, { code: peer.code, refusal: await refused(peer) });
+  }
+
+  /** Admits and serves. @returns The peer that was not admitted: it keeps its seat from nobody while it is told so. */
+  async #seat(stream: UnixConnection["stream"], attestation: Attestation): Promise<RefusedPeer | undefined> {
+    try {
+      const peer = await this.#admit(stream, attestation);
+      if (!peer.admitted) return peer;
+      await this.#options.serve(peer);
+      return undefined;
+    } finally {
+      this.#options.seats.leave();
+    }
   }
 
   #mayAdmit(credentials: Credentials): boolean {
@@ -96,7 +108,7 @@ export class UnixDoor {
     return clients === undefined ? credentials.uid === process.geteuid?.() : clients.mayAdmit(credentials);
   }
 
-  /** Why there is no room for one more. */
+  /** Takes a seat. @returns Why there is no room for one more. */
   #overload({ immediate }: Attestation): PeerRefusal | undefined {
     const refuse = (refused: string): PeerRefusal => ({
       code: "ERR_PEER_REFUSED",
@@ -104,7 +116,8 @@ export class UnixDoor {
       evidence: immediate,
     });
     if ((this.#waiting.get(uidOf(immediate)) ?? 0) >= MAX_WAITING) return refuse("too-many-admissions");
-    return this.#taken() >= this.#options.maxSessions ? refuse("too-many-sessions") : undefined;
+    // Taken before anything is awaited: two that come at once cannot have the same one.
+    return this.#options.seats.take() ? undefined : refuse("too-many-sessions");
   }
 
   async #admit(
@@ -121,16 +134,6 @@ export class UnixDoor {
       if (left > 0) this.#waiting.set(uid, left);
       else this.#waiting.delete(uid);
     }
-  }
-
-  /** Sessions, and those that may become one. */
-  #taken(): number {
-    return [...this.#waiting.values()].reduce((sum, waiting) => sum + waiting, this.#sessions);
-  }
-
-  async #serve(peer: AdmittedPeer): Promise<void> {
-    this.#sessions++;
-    await this.#options.serve(peer).finally(() => this.#sessions--);
   }
 }
 
