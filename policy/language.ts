@@ -3,6 +3,7 @@
  * both read from it, so they cannot disagree. What the words do is in `match/` and `judge/`.
  */
 import { CLIENT } from "./client-language.ts";
+import { SESSION } from "./session-language.ts";
 import { choice, list, map, oneOrMore, text } from "./text/shorthand.ts";
 import type { Form, MapShape, Shape } from "./text/shape.ts";
 
@@ -22,6 +23,10 @@ export const FORMS: Readonly<Record<string, Form>> = {
   },
   sha256: { pattern: "^[0-9a-f]{64}$", says: "a sha256 digest of 64 lower-case hex digits" },
   duration: { pattern: "^[0-9]{1,6}(ms|s|m)$", says: "a time span such as 500ms, 2s or 1m" },
+  timespan: {
+    pattern: "^[1-9][0-9]{0,5}(ms|s|m|h|d)$",
+    says: "a time span such as 30s, 15m, 8h or 2d, not 0",
+  },
   variable: { pattern: "^[A-Za-z_][A-Za-z0-9_]*$", says: "the name of an environment variable" },
   message: { pattern: "^[^\\u0000-\\u001f\\u007f]{1,500}$", says: "one line of at most 500 characters" },
   method: {
@@ -221,6 +226,7 @@ export const POLICY: MapShape = map(
         "Who may connect: the first that matches names the caller. Without it, any process of the guard's user",
       shape: list({ kind: "named", name: "client" }),
     },
+    session: { doc: "How long a session lasts, and how many there may be", shape: SESSION },
     default: { doc: "What happens to what nothing speaks of; deny unless given", shape: whether },
     rules: { doc: "Their order does not matter", shape: list({ kind: "named", name: "rule" }) },
     resources: {
@@ -255,7 +261,6 @@ export const POLICY: MapShape = map(
     audit: { doc: "The audit log", shape: AUDIT },
     mode: { doc: "observe: decide and log, do not block", shape: choice("enforce", "observe") },
   },
-  "session",
   "extends",
   "pins",
   "responses",

@@ -4,6 +4,7 @@ import { openPolicy } from "./judge/policy.ts";
 import type { PolicyParts } from "./judge/parts.ts";
 import { compileRules } from "./judge/rules.ts";
 import { compileFixedSections, compilePrompts, compileResources } from "./judge/lists.ts";
+import { readSession } from "./judge/session.ts";
 import { readAudit, readCwd, readExpiry, readServer } from "./judge/settings.ts";
 import { checkReach } from "./judge/reach.ts";
 import { summarise } from "./judge/summary.ts";
@@ -72,6 +73,7 @@ function compile(root: MapNode, file: string, workshop: Workshop): PolicyParts {
     expires: readExpiry(root, report),
     server: readServer(root, context, report),
     audit: readAudit(root, report),
+    session: readSession(root, report),
     clients,
     fallback: textField(root, "default") === "allow" ? "allow" : "deny",
     rules,

@@ -22,6 +22,7 @@ export type {
   PolicyContext,
   Problem,
   ServerSection,
+  SessionSection,
   ToolDefinition,
 } from "./policy.ts";
 export { loadPolicy } from "./load.ts";

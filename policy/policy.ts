@@ -70,6 +70,8 @@ export interface Policy {
   readonly server: ServerSection;
   /** Where and how safely to keep the log. */
   readonly audit: AuditSection;
+  /** How long a session lasts, and how many there may be. */
+  readonly session: SessionSection;
   /** Who may connect. Undefined: processes of the guard's own uid, and nobody else. */
   readonly clients: Clients | undefined;
 
@@ -146,6 +148,18 @@ export interface AuditSection {
   readonly durability: "buffered" | "group";
   /** Whether messages go on while no record of them can be written. */
   readonly onFailure: "deny" | "continue";
+}
+
+/** The policy's `session`, defaults filled in. Spans of time are in milliseconds; undefined is without end. */
+export interface SessionSection {
+  /** Sliding: since the peer last asked for something, or was last answered. */
+  readonly idleMs: number | undefined;
+  /** Absolute: since the peer was admitted. */
+  readonly maxAgeMs: number | undefined;
+  /** Tool calls that go on to the server. */
+  readonly maxCalls: number | undefined;
+  /** Sessions at a time, over all doors. */
+  readonly maxSessions: number;
 }
 
 /** Why a request is decided as it is, for its author to read. */

@@ -148,6 +148,7 @@ export function openSession(
     ),
     audit: log,
     limits: { ...DEFAULT_LIMITS, ...(options.maxLine === undefined ? {} : { peerLine: options.maxLine }) },
+    terms: policy?.session,
     notice: options.notice,
   });
   session.start();

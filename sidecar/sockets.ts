@@ -9,7 +9,7 @@ import type { Session } from "./gate/session.ts";
 import { assemble, exitCode, type Guard, type GuardOptions, openSession, tellRefusal } from "./guard.ts";
 import { StopSignals } from "./stop-signals.ts";
 
-/** Sessions at a time: each has a process of the server. */
+/** Sessions at a time, without a policy: each has a process of the server. */
 const MAX_SESSIONS = 64;
 
 /**
@@ -23,7 +23,7 @@ export async function guardSockets(options: GuardOptions): Promise<number> {
   const signals = new StopSignals();
   const sessions = new Sessions(guard);
   const doors: (UnixDoor | ConnectDoor)[] = [];
-  const capacity = new Capacity(MAX_SESSIONS);
+  const capacity = new Capacity(guard.policy?.session.maxSessions ?? MAX_SESSIONS);
   const close = (): void => {
     for (const door of doors) door.close();
   };

@@ -1,5 +1,5 @@
 import type { Clients } from "../clients.ts";
-import type { AuditSection, ServerSection } from "../policy.ts";
+import type { AuditSection, ServerSection, SessionSection } from "../policy.ts";
 import type { FixedSections, PromptSection, ResourceSection } from "./lists.ts";
 import type { Rule } from "./rules.ts";
 
@@ -12,6 +12,7 @@ export interface PolicyParts {
   readonly expires: number | undefined;
   readonly server: ServerSection;
   readonly audit: AuditSection;
+  readonly session: SessionSection;
   readonly clients: Clients | undefined;
   readonly fallback: "allow" | "deny";
   readonly rules: readonly Rule[];

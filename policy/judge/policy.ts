@@ -31,6 +31,7 @@ export function openPolicy(parts: PolicyParts): Policy {
     expires: parts.expires,
     server: parts.server,
     audit: parts.audit,
+    session: parts.session,
     clients: parts.clients,
     decide,
     readsArguments: tools.readsArguments,

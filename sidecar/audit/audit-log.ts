@@ -34,7 +34,7 @@ export interface DecisionEvent extends Subject {
 
 export interface ResultEvent extends Subject {
   readonly type: "result";
-  readonly outcome: "ok" | "tool-error" | "error" | "cancelled" | "upstream-gone";
+  readonly outcome: "ok" | "tool-error" | "error" | "cancelled" | "upstream-gone" | "session-over";
   readonly durationMs: number;
   readonly bytes: number;
 }

@@ -15,6 +15,7 @@ import { withId } from "../gate/refusal.ts";
 import { messageOf } from "../model/errors.ts";
 import { type Credentials, known } from "../model/evidence.ts";
 import type { PeerStream, ProcessHandle, UnixConnection } from "../platform/platform.ts";
+import type { Seat } from "./capacity.ts";
 import { asRefused, type DoorOptions, mayAdmit } from "./door.ts";
 import { handOverPath } from "./hand-over.ts";
 import { Shim } from "./shim.ts";
@@ -69,9 +70,12 @@ export class ConnectDoor {
     const { credentials, handle } = held;
     const shim = new Shim(stream, credentials);
     try {
-      const overload = capacity.overload(credentials.uid);
-      if (overload === undefined) await this.#receive({ credentials, handle, shim });
-      else await this.#turnAway(this.#refusal(credentials, overload), undefined, shim);
+      const seat = capacity.take(credentials.uid);
+      if (typeof seat === "string") {
+        await this.#turnAway(this.#refusal(credentials, seat), undefined, shim);
+      } else {
+        await this.#receive({ credentials, handle, shim }, seat).finally(() => seat.leave());
+      }
     } catch (error) {
       shim.destroy();
       this.#options.notice(`A connection was closed: ${messageOf(error)}`);
@@ -80,16 +84,16 @@ export class ConnectDoor {
     }
   }
 
-  async #receive(holder: Holder): Promise<void> {
-    const { credentials, shim } = holder;
-    const { capacity, serve } = this.#options;
-    const { peer, stream } = await capacity.admission(credentials.uid, () => this.#admit(holder));
+  async #receive(holder: Holder, seat: Seat): Promise<void> {
+    const { shim } = holder;
+    const { peer, stream } = await this.#admit(holder);
+    seat.decided();
     if (!peer.admitted) return await this.#turnAway(peer, stream, shim);
     if (shim.gone) {
       peer.close();
       return stream?.destroy();
     }
-    const ended = capacity.session(() => serve(peer));
+    const ended = this.#options.serve(peer);
     shim.whenGone(() => peer.stream.lose({ code: "ERR_PEER_GONE", detail: "shim-ended" }));
     shim.dismiss({ exit: await ended });
   }

@@ -3,11 +3,12 @@
  * session of its own.
  */
 import { attestConnection } from "../attest/attest-connection.ts";
-import type { Attestation, PeerRefusal } from "../attest/attest.ts";
+import type { Attestation } from "../attest/attest.ts";
 import { admitPeer } from "../gate/admission/admit.ts";
 import { turnAway } from "../gate/admission/turn-away.ts";
 import { messageOf } from "../model/errors.ts";
-import type { UnixConnection } from "../platform/platform.ts";
+import type { PeerStream, UnixConnection } from "../platform/platform.ts";
+import type { Seat } from "./capacity.ts";
 import { asRefused, type DoorOptions, mayAdmit, uidOf } from "./door.ts";
 import { prepareSocketPath } from "./socket-path.ts";
 
@@ -46,31 +47,39 @@ export class UnixDoor {
   }
 
   async #receive({ fd, stream }: UnixConnection): Promise<void> {
-    const { platform, digests, refused, trustDomain, clients, world, capacity, serve } = this.#options;
+    const { platform, digests, refused, trustDomain, capacity } = this.#options;
     const attestation = attestConnection(platform, fd, {
       digests,
       mayAdmit: (credentials) => mayAdmit(this.#options, credentials),
     });
-    const refusal = "refused" in attestation ? attestation : this.#overload(attestation);
-    if (refusal !== undefined) {
-      // A stranger, or one of a flood: closed before anything of it is read, and told nothing.
+    // A stranger, or one of a flood: closed before anything of it is read, and told nothing.
+    if ("refused" in attestation) {
       stream.destroy();
-      if (!("refused" in attestation)) attestation.close();
-      return void await refused(asRefused(refusal, trustDomain));
+      return void await refused(asRefused(attestation, trustDomain));
     }
-    const request = { stream, attestation: attestation as Attestation, clients, world, trustDomain };
-    const peer = await capacity.admission(
-      uidOf(request.attestation.immediate),
-      () => admitPeer({ ...request, uid: process.geteuid?.() }),
-    );
-    if (peer.admitted) return void await capacity.session(() => serve(peer));
-    request.attestation.close();
-    await turnAway(stream, { code: peer.code, refusal: await refused(peer) });
+    const evidence = attestation.immediate;
+    const seat = capacity.take(uidOf(evidence));
+    if (typeof seat === "string") {
+      stream.destroy();
+      attestation.close();
+      return void await refused(
+        asRefused({ code: "ERR_PEER_REFUSED", refused: seat, evidence }, trustDomain),
+      );
+    }
+    try {
+      await this.#admit(stream, attestation, seat);
+    } finally {
+      seat.leave();
+    }
   }
 
-  /** Why there is no room for one more. */
-  #overload({ immediate }: Attestation): PeerRefusal | undefined {
-    const refused = this.#options.capacity.overload(uidOf(immediate));
-    return refused === undefined ? undefined : { code: "ERR_PEER_REFUSED", refused, evidence: immediate };
+  async #admit(stream: PeerStream, attestation: Attestation, seat: Seat): Promise<void> {
+    const { clients, world, trustDomain, refused, serve } = this.#options;
+    const uid = process.geteuid?.();
+    const peer = await admitPeer({ stream, attestation, clients, world, uid, trustDomain });
+    seat.decided();
+    if (peer.admitted) return void await serve(peer);
+    attestation.close();
+    await turnAway(stream, { code: peer.code, refusal: await refused(peer) });
   }
 }

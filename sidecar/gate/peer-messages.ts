@@ -84,6 +84,9 @@ export class PeerMessages {
   #request(line: PeerLine, name: string, method: Method | undefined, id: RpcId): void {
     const state = this.#state;
     if (state.asked.has(id) || this.#actions.isHeld(id)) return this.#reusedId(id, name);
+    if (state.over !== undefined) return state.refuseOver(id, name, state.over);
+    // A client that pings by itself is not in use by anybody.
+    if (name !== "ping") state.span.use(state.arrivedAt);
     if (state.asked.full) {
       return state.refuse(id, name, "ERR_TOO_MANY_PENDING", "Too many requests are pending");
     }
@@ -177,6 +180,10 @@ export class PeerMessages {
     const argsDigest = state.audit.digestArguments(
       line.bytes.subarray(scanner.start(Slot.arguments), scanner.end(Slot.arguments)),
     );
+    if (verdict.passes && !state.span.takeCall()) {
+      state.over = "max-calls";
+      return state.refuseOver(id, methodName, state.over);
+    }
     if (this.#settle(verdict, methodName, tool, id, modern, argsDigest)) {
       this.#forward(line, methodName, method, id, modern, tool);
     }

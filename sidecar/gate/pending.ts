@@ -45,6 +45,14 @@ export class PendingTable {
     return this.#byId.size - this.#cancelled.length >= this.#limit;
   }
 
+  /** Whether anything is owed an answer, save by requests that stay open for as long as somebody listens. */
+  get working(): boolean {
+    for (const { cancelled, method } of this.#byId.values()) {
+      if (!cancelled && method?.duty !== "listen") return true;
+    }
+    return false;
+  }
+
   has(id: RpcId): boolean {
     return this.#byId.has(id);
   }

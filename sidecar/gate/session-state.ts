@@ -11,6 +11,7 @@ import type { ByteStream } from "../platform/platform.ts";
 import type { Judge, Verdict } from "./judge.ts";
 import { idText, type Pending, PendingTable, type RpcId } from "./pending.ts";
 import { errorLine, RPC_CODES, withId } from "./refusal.ts";
+import { type SessionSpan, SPAN_SENTENCES, type SpanEnd } from "./session-span.ts";
 import { ToolCatalogue } from "./tool-catalogue.ts";
 
 export interface SessionLimits {
@@ -39,6 +40,9 @@ export class SessionState {
   /** Requests of the server that wait for the peer. */
   readonly askedByServer: PendingTable;
   readonly catalogue: ToolCatalogue;
+  readonly span: SessionSpan;
+  /** The limit that the session has come to: it takes no more requests. */
+  over: SpanEnd | undefined;
   /** Whether a message of the modern era was seen; the server then asks the peer nothing by itself. */
   modern = false;
   /** Counts chunks in either direction: the order in which things happened. */
@@ -55,11 +59,13 @@ export class SessionState {
     judge: Judge,
     audit: AuditLog,
     limits: SessionLimits,
+    span: SessionSpan,
   ) {
     this.id = id;
     this.judge = judge;
     this.audit = audit;
     this.limits = limits;
+    this.span = span;
     this.toPeer = new Outbox(peer);
     this.asked = new PendingTable(limits.pending);
     this.askedByServer = new PendingTable(limits.pending);
@@ -142,15 +148,21 @@ export class SessionState {
     this.toPeer.send(errorLine(rpcId, RPC_CODES[code], withId(sentence, refusal)));
   }
 
+  /** Refuses a request of a session that has come to a limit. */
+  refuseOver(id: RpcId, method: string, end: SpanEnd): void {
+    this.refuse(id, method, "ERR_SESSION_OVER", SPAN_SENTENCES[end], end);
+  }
+
   /**
    * The server answers no more: whoever waits for it is told.
    *
    * @param kept A method whose requests go on waiting, since they are sent again.
    */
-  answerAll(code: number, sentence: string, kept?: string): void {
+  answerAll(code: GuardErrorCode, sentence: string, kept?: string): void {
+    const outcome = code === "ERR_SESSION_OVER" ? "session-over" : "upstream-gone";
     for (const request of this.asked.drain(kept)) {
-      this.toPeer.send(errorLine(idText(request.id), code, sentence));
-      this.recordResult(request, "upstream-gone", 0);
+      this.toPeer.send(errorLine(idText(request.id), RPC_CODES[code], sentence));
+      this.recordResult(request, outcome, 0);
     }
   }
 

@@ -7,19 +7,21 @@
 import { Buffer } from "node:buffer";
 import type { AuditLog, LifecycleEvent, SessionIdentity } from "../audit/audit-log.ts";
 import { evidenceDetail } from "../audit/record/evidence-detail.ts";
-import { type GuardError, messageOf } from "../model/errors.ts";
+import { type GuardError, type GuardErrorCode, messageOf } from "../model/errors.ts";
 import { type Fact, isKnown } from "../model/evidence.ts";
 import { IdFinder } from "../relay/id-finder.ts";
 import type { StopCause, Upstream, UpstreamExit } from "../upstream/upstream.ts";
 import type { AdmittedPeer } from "./admission/admit.ts";
 import type { PeerLoss } from "./admission/admitted-stream.ts";
 import { HeldRequests } from "./held-requests.ts";
+import type { SessionSection } from "../../policy/mod.ts";
 import type { Judge } from "./judge.ts";
 import { Opening } from "./opening.ts";
 import { PeerLink } from "./peer-link.ts";
 import { type PeerLine, PeerMessages } from "./peer-messages.ts";
 import { idText, type RpcId } from "./pending.ts";
 import { errorLine, RPC_CODES } from "./refusal.ts";
+import { SessionSpan, SPAN_SENTENCES, type SpanEnd } from "./session-span.ts";
 import { type SessionLimits, SessionState } from "./session-state.ts";
 import { ToolListing } from "./tool-listing.ts";
 import { UpstreamLink } from "./upstream-link.ts";
@@ -32,6 +34,8 @@ export interface SessionOptions {
   readonly judge: Judge;
   readonly audit: AuditLog;
   readonly limits: SessionLimits;
+  /** How long it may last; undefined: until either side ends. */
+  readonly terms: Pick<SessionSection, "idleMs" | "maxAgeMs" | "maxCalls"> | undefined;
   /** One line for the person at the terminal. */
   readonly notice: (text: string) => void;
 }
@@ -74,7 +78,11 @@ export class Session {
   constructor(options: SessionOptions) {
     this.#options = options;
     const { id, peer, judge, audit, limits } = options;
-    const state = new SessionState(id, peer.stream, judge, audit, limits);
+    const span = new SessionSpan(options.terms, {
+      working: () => this.#state.asked.working || this.#held.bytes > 0,
+      over: (end) => this.#over(end),
+    });
+    const state = new SessionState(id, peer.stream, judge, audit, limits, span);
     this.#state = state;
     this.#peer = new PeerLink(peer.stream);
     this.#upstream = this.#linkUpstream();
@@ -205,7 +213,7 @@ export class Session {
     // What else the old process was asked it will not answer; our own question for its tools is asked again.
     this.#listing.close();
     const again = replay === undefined ? undefined : "initialize";
-    this.#state.answerAll(RPC_CODES.ERR_UPSTREAM_EXITED, "The server was started anew", again);
+    this.#state.answerAll("ERR_UPSTREAM_EXITED", "The server was started anew", again);
     this.#state.forgetServerRequests();
     this.#commit();
     void this.#upstream.restart(replay);
@@ -329,6 +337,7 @@ export class Session {
       if (this.#peer.unread > UNREAD_ANSWERS) this.#peer.valve.close("answers-unread");
     }
     if (!state.toUpstream.flush()) this.#peer.valve.close("reader-slow");
+    if (state.over !== undefined) this.#stopOnceAnswered();
   }
 
   #send(line: string): void {
@@ -373,6 +382,29 @@ export class Session {
     this.#replay("tools");
   }
 
+  // ── its limits ───────────────────────────────────────────────────────────────────────────────────────────────────
+
+  /** Nobody is left waiting for the ladder that stops the server: it takes seconds, and may be climbed in vain. */
+  #over(end: SpanEnd): void {
+    if (this.#ended || this.#ending !== undefined) return;
+    this.#state.begin();
+    this.#state.over = end;
+    this.#stopOver(end);
+  }
+
+  #stopOver(end: SpanEnd): void {
+    this.stop(end);
+    this.#answerPending("ERR_SESSION_OVER", SPAN_SENTENCES[end]);
+    this.#commit();
+  }
+
+  /** Calls within the limit were allowed: they are waited for. */
+  #stopOnceAnswered(): void {
+    const { over, asked } = this.#state;
+    if (over === undefined || this.#ending !== undefined) return;
+    if (!asked.working && this.#held.bytes === 0) this.#stopOver(over);
+  }
+
   // ── the end ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
   #finish(exit: UpstreamExit | undefined, error: GuardError | undefined): void {
@@ -380,8 +412,12 @@ export class Session {
     this.#ended = true;
     this.#opening.close();
     this.#listing.close();
+    this.#state.span.close();
     this.#state.begin();
-    this.#answerPending(error);
+    this.#answerPending(
+      error?.code ?? "ERR_UPSTREAM_EXITED",
+      error?.publicMessage ?? "The server ended before it answered",
+    );
     this.#record("upstream-exit", {
       code: exit?.code ?? null,
       signal: exit?.signal ?? null,
@@ -405,11 +441,11 @@ export class Session {
     return { reason: this.#ending ?? (error === undefined ? "upstream-gone" : error.code) };
   }
 
-  #answerPending(error: GuardError | undefined): void {
-    const code = error === undefined ? RPC_CODES.ERR_UPSTREAM_EXITED : RPC_CODES[error.code];
-    const sentence = error === undefined ? "The server ended before it answered" : error.publicMessage;
+  #answerPending(code: GuardErrorCode, sentence: string): void {
     this.#state.answerAll(code, sentence);
-    for (const id of this.#held.drain()) this.#state.toPeer.send(errorLine(idText(id), code, sentence));
+    for (const id of this.#held.drain()) {
+      this.#state.toPeer.send(errorLine(idText(id), RPC_CODES[code], sentence));
+    }
   }
 
   #record(type: LifecycleEvent["type"], detail: Readonly<Record<string, unknown>>): void {

@@ -103,6 +103,7 @@ export class UpstreamMessages {
       }
       return;
     }
+    if (request.methodName !== "ping") state.span.use(state.arrivedAt);
     const denied = this.#hiddenRequest(bytes);
     if (denied !== undefined) return this.#deniedFeature(request, denied);
     const { method } = request;

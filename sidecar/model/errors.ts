@@ -39,6 +39,8 @@ export const ERROR_CODES = [
   "ERR_DENIED",
   /** Too many requests are waiting for an answer. */
   "ERR_TOO_MANY_PENDING",
+  /** The session has come to a limit of the policy's `session`. */
+  "ERR_SESSION_OVER",
   /** The server's process could not be started, or is not the one the policy names. */
   "ERR_UPSTREAM_LAUNCH",
   /** The server's process ended, or closed its output, with calls pending. */

@@ -21,8 +21,20 @@ export interface Upstream {
 }
 
 /** Who ended it; recorded once, the first cause wins. */
-/** `server-closed`: it closed its input or output and lived on. */
-export type StopCause = "peer-gone" | "signal" | "respawn" | "refused" | "internal" | "server-closed";
+/**
+ * `server-closed`: it closed its input or output and lived on. `idle`, `max-age`, `max-calls`: the session came to that
+ * limit of the policy's.
+ */
+export type StopCause =
+  | "peer-gone"
+  | "signal"
+  | "respawn"
+  | "refused"
+  | "internal"
+  | "server-closed"
+  | "idle"
+  | "max-age"
+  | "max-calls";
 
 export interface UpstreamExit {
   readonly code: number | undefined;

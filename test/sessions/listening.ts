@@ -1,4 +1,4 @@
-/** A guard that listens at a Unix socket, and peers of it. */
+/** A guard that listens at a Unix socket, and raw peers that connect to it. */
 import { type ChildProcess, spawn } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { connect, type Socket } from "node:net";
@@ -11,20 +11,30 @@ import { fixture, NODE } from "./puppet.ts";
 export interface Listening {
   readonly pid: number;
   readonly folder: string;
+  /** The first socket. */
   readonly path: string;
+  readonly paths: readonly string[];
   readonly audit: string;
   readonly exit: Promise<number | null>;
   stderr(): string;
   records(): JsonRpc[];
 }
 
-/** Lends a guard that listens, with a puppet for each peer. @param policy Its text. */
+export interface ListenerOptions {
+  readonly policy?: string;
+  /** Sockets, relative to the folder that is lent. @default {["door/s.sock"]} */
+  readonly sockets?: readonly string[];
+  /** The server's command, made for that folder. @default {the puppet, which records into `received`} */
+  readonly server?: (folder: string) => readonly string[];
+}
+
+/** Lends a guard that listens. It is stopped by SIGTERM and its folder removed, however `use` ends. */
 export async function withListener(
   use: (guard: Listening) => Promise<void>,
-  policy?: string,
+  { policy, sockets = ["door/s.sock"], server = puppet }: ListenerOptions = {},
 ): Promise<void> {
   await withPlace(async (folder) => {
-    const path = join(folder, "door/s.sock");
+    const paths = sockets.map((name) => join(folder, name));
     const audit = join(folder, "audit.jsonl");
     const file = join(folder, "policy.yaml");
     if (policy !== undefined) writeFileSync(file, policy, { mode: 0o600 });
@@ -34,23 +44,21 @@ export async function withListener(
       ...(policy === undefined ? [] : ["--policy", file]),
       "--audit",
       audit,
-      "--listen",
-      `unix:${path}`,
+      ...paths.flatMap((path) => ["--listen", `unix:${path}`]),
       "--",
-      NODE,
-      fixture("puppet.mjs"),
-      join(folder, "received"),
+      ...server(folder),
     ];
     const child: ChildProcess = spawn(program!, args, { stdio: ["ignore", "ignore", "pipe"], cwd: folder });
     let said = "";
     child.stderr?.setEncoding("utf8").on("data", (text: string) => void (said += text));
     const exit = new Promise<number | null>((resolve) => child.once("exit", resolve));
     try {
-      await waitUntil(() => said.includes("Listening at"), 20_000);
+      await waitUntil(() => said.split("Listening at").length > paths.length, 20_000);
       await use({
         pid: child.pid!,
         folder,
-        path,
+        path: paths[0]!,
+        paths,
         audit,
         exit,
         stderr: () => said,
@@ -62,6 +70,10 @@ export async function withListener(
       await exit;
     }
   });
+}
+
+function puppet(folder: string): readonly string[] {
+  return [NODE, fixture("puppet.mjs"), join(folder, "received")];
 }
 
 /** The run's own temp folder is root's alone: another user cannot pass through it. */
@@ -77,29 +89,53 @@ async function withPlace(use: (folder: string) => Promise<void>): Promise<void> 
 
 export interface Peer {
   readonly socket: Socket;
+  /** Lines that came so far, without their newlines. */
+  readonly lines: readonly string[];
+  /** Sends one line: an object as JSON, text as it is. */
+  send(message: JsonRpc | string): void;
+  receive(matches: (message: JsonRpc) => boolean, ms?: number): Promise<JsonRpc>;
+  /** Calls a tool under an id and waits for its answer. */
+  call(id: unknown, name: string, args?: JsonRpc, meta?: JsonRpc): Promise<JsonRpc>;
   request(id: unknown, method: string, params?: JsonRpc): Promise<JsonRpc>;
 }
 
-/** Connects, and shakes hands as a legacy client does. */
-export async function open(path: string): Promise<Peer> {
+/** Connects without a word. */
+export async function connectTo(path: string): Promise<Peer> {
   const socket = connect(path);
   await new Promise((resolve, reject) => socket.once("connect", resolve).once("error", reject));
+  socket.on("error", () => {}); // The guard may close first: what tests look at is what came.
   const inbox = openInbox(socket);
-  const send = (message: JsonRpc) => void socket.write(`${JSON.stringify(message)}\n`);
+  const send: Peer["send"] = (message) =>
+    void socket.write(`${typeof message === "string" ? message : JSON.stringify(message)}\n`);
   const request: Peer["request"] = (id, method, params) => {
     send({ jsonrpc: "2.0", id, method, ...(params === undefined ? {} : { params }) });
-    return inbox.receive((message) => message["id"] === id);
+    return inbox.receive((message) => message["id"] === id && !("method" in message));
   };
-  await request(0, "initialize", {
+  return {
+    socket,
+    lines: inbox.lines,
+    send,
+    receive: inbox.receive,
+    request,
+    call: (id, name, args = {}, meta) =>
+      request(id, "tools/call", { name, arguments: args, ...(meta === undefined ? {} : { _meta: meta }) }),
+  };
+}
+
+/** Connects and goes through the legacy handshake. */
+export async function open(path: string, opening: JsonRpc = {}): Promise<Peer> {
+  const peer = await connectTo(path);
+  await peer.request(0, "initialize", {
     protocolVersion: "2025-11-25",
     capabilities: {},
     clientInfo: { name: "x", version: "1" },
+    ...opening,
   });
-  send({ jsonrpc: "2.0", method: "notifications/initialized" });
-  return { socket, request };
+  peer.send({ jsonrpc: "2.0", method: "notifications/initialized" });
+  return peer;
 }
 
-/** The processes of its servers. */
+/** The processes of its servers, where they are puppets. */
 export function serversOf(guard: Listening): readonly number[] {
   return descendantsOf(guard.pid).filter((pid) => commandOf(pid).includes("puppet"));
 }

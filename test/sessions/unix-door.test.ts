@@ -6,8 +6,8 @@ import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { guardCommand, type JsonRpc, limited, skipUnless, waitUntil } from "../harness.ts";
 import { verifyUnaltered } from "./audit-command.ts";
-import { open, serversOf, withListener } from "./listening.ts";
 import { descendantsOf, isAlive } from "./processes.ts";
+import { open, serversOf, withListener } from "./listening.ts";
 import { NODE } from "./puppet.ts";
 
 const door = suite("run --listen unix:");
