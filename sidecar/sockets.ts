@@ -12,6 +12,8 @@ import { StopSignals } from "./stop-signals.ts";
 /** Sessions at a time, without a policy: each has a process of the server. */
 const MAX_SESSIONS = 64;
 
+const NOT_ADMITTED = 1;
+
 /**
  * Listens at Unix sockets and guards a server for every peer that is admitted, until a signal stops it.
  *
@@ -20,10 +22,10 @@ const MAX_SESSIONS = 64;
  */
 export async function guardSockets(options: GuardOptions): Promise<number> {
   const guard = await assemble(options);
-  const signals = new StopSignals();
+  const signals = new StopSignals(options.policyFile === undefined ? undefined : ["SIGINT", "SIGTERM"]);
   const sessions = new Sessions(guard);
   const doors: (UnixDoor | ConnectDoor)[] = [];
-  const capacity = new Capacity(guard.policy?.session.maxSessions ?? MAX_SESSIONS);
+  const capacity = new Capacity(() => guard.policy?.session.maxSessions ?? MAX_SESSIONS);
   const close = (): void => {
     for (const door of doors) door.close();
   };
@@ -39,6 +41,8 @@ export async function guardSockets(options: GuardOptions): Promise<number> {
     guard.log.close("socket-unsafe");
     throw error;
   }
+  // As for every daemon. Without a policy there is nothing to load, and it stops us as it stops everybody.
+  if (options.policyFile !== undefined) process.on("SIGHUP", () => void sessions.reload());
   await new Promise<void>((resolve) => signals.tell(resolve));
   close();
   // A second signal climbs the ladder that stops the servers.
@@ -60,6 +64,13 @@ class Sessions {
 
   /** @returns The exit code to hand on. */
   async serve(peer: AdmittedPeer): Promise<number> {
+    const { policy, world } = this.#guard;
+    // Another policy was loaded while it was being admitted.
+    if (peer.clients !== policy?.clients && !await peer.stillAdmitted(policy?.clients, world)) {
+      peer.close();
+      peer.stream.destroy();
+      return NOT_ADMITTED;
+    }
     const session = openSession(this.#guard, peer, () => this.#guard.launch());
     this.#open.add(session);
     // Somebody was let in while the guard was being stopped.
@@ -68,6 +79,13 @@ class Sessions {
     this.#open.delete(session);
     if (end.error !== undefined) this.#guard.options.notice(end.error.message);
     return exitCode(end);
+  }
+
+  /** Loads the policy once more: for whoever comes, and, where it is stricter, for whoever is here. */
+  async reload(): Promise<void> {
+    const policy = await this.#guard.reload();
+    if (policy === undefined) return;
+    await Promise.all([...this.#open].map((session) => session.adopt(policy, this.#guard.world)));
   }
 
   async stop(): Promise<void> {
@@ -84,15 +102,22 @@ interface Place {
   readonly sessions: Sessions;
 }
 
+/** What depends on the policy is asked anew for each peer: another one may be loaded meanwhile. */
 function doorOptions(guard: Guard, { path, capacity, sessions }: Place): DoorOptions {
-  const { platform, policy, digests, world, options: { notice } } = guard;
+  const { platform, digests, options: { notice } } = guard;
   return {
     platform,
     path,
     digests,
-    clients: policy?.clients,
-    world,
-    trustDomain: policy?.trustDomain ?? "localhost",
+    get clients() {
+      return guard.policy?.clients;
+    },
+    get world() {
+      return guard.world;
+    },
+    get trustDomain() {
+      return guard.policy?.trustDomain ?? "localhost";
+    },
     refused: (peer) => tellRefusal(guard, peer),
     capacity,
     serve: (peer) => sessions.serve(peer),

@@ -12,12 +12,12 @@ export interface Seat {
 }
 
 export class Capacity {
-  readonly #maxSessions: number;
+  readonly #maxSessions: () => number;
   readonly #waiting = new Map<number, number>();
   #taken = 0;
 
-  /** @param maxSessions Those that wait for admission included. */
-  constructor(maxSessions: number) {
+  /** @param maxSessions Those that wait for admission included. Asked for each peer. */
+  constructor(maxSessions: () => number) {
     this.#maxSessions = maxSessions;
   }
 
@@ -29,7 +29,7 @@ export class Capacity {
   take(uid: number): Seat | "too-many-admissions" | "too-many-sessions" {
     const waiting = this.#waiting.get(uid) ?? 0;
     if (waiting >= MAX_WAITING) return "too-many-admissions";
-    if (this.#taken >= this.#maxSessions) return "too-many-sessions";
+    if (this.#taken >= this.#maxSessions()) return "too-many-sessions";
     this.#taken++;
     this.#waiting.set(uid, waiting + 1);
     let decided = false;

@@ -43,12 +43,12 @@ export class ConnectDoor {
   static async open(options: DoorOptions): Promise<ConnectDoor> {
     const path = handOverPath(options.path);
     await prepareSocketPath(path);
-    return new ConnectDoor({ ...options, path });
+    return new ConnectDoor(options, path);
   }
 
-  private constructor(options: DoorOptions) {
+  private constructor(options: DoorOptions, path: string) {
     this.#options = options;
-    const listener = options.platform.listenUnix(options.path, {
+    const listener = options.platform.listenUnix(path, {
       onConnection: (connection) => void this.#arrived(connection),
       onError: (error) => options.notice(`Cannot accept a connection: ${error.message}`),
     }, DESCRIPTORS);

@@ -8,6 +8,7 @@ import type { Digests } from "../platform/digests.ts";
 import type { Platform } from "../platform/platform.ts";
 import type { Capacity } from "./capacity.ts";
 
+/** Read anew for each peer: what comes of the policy may change. */
 export interface DoorOptions {
   readonly platform: Platform;
   /** Absolute. */

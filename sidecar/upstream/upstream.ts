@@ -20,10 +20,10 @@ export interface Upstream {
   stop(cause: StopCause): Promise<UpstreamExit>;
 }
 
-/** Who ended it; recorded once, the first cause wins. */
 /**
- * `server-closed`: it closed its input or output and lived on. `idle`, `max-age`, `max-calls`: the session came to that
- * limit of the policy's.
+ * Who ended it; recorded once, the first cause wins. `server-closed`: it closed its input or output and lived on. `idle`,
+ * `max-age`, `max-calls`: the session came to that limit of the policy's. `policy-changed`: the policy that was loaded
+ * meanwhile does not admit the peer.
  */
 export type StopCause =
   | "peer-gone"
@@ -34,7 +34,8 @@ export type StopCause =
   | "server-closed"
   | "idle"
   | "max-age"
-  | "max-calls";
+  | "max-calls"
+  | "policy-changed";
 
 export interface UpstreamExit {
   readonly code: number | undefined;

@@ -10,7 +10,7 @@ function taken(seat: Seat | string): Seat {
 }
 
 it("has as many seats as it was told, those that wait included", () => {
-  const capacity = new Capacity(2);
+  const capacity = new Capacity(() => 2);
   const first = taken(capacity.take(1));
   taken(capacity.take(2)).decided();
   assert.is(capacity.take(3), "too-many-sessions");
@@ -20,7 +20,7 @@ it("has as many seats as it was told, those that wait included", () => {
 });
 
 it("lets one account wait for sixteen, and others beside it", () => {
-  const capacity = new Capacity(100);
+  const capacity = new Capacity(() => 100);
   const seats = Array.from({ length: 16 }, () => taken(capacity.take(1)));
   assert.is(capacity.take(1), "too-many-admissions");
   taken(capacity.take(2));
@@ -30,7 +30,7 @@ it("lets one account wait for sixteen, and others beside it", () => {
 });
 
 it("counts nobody twice who is decided upon and then leaves", () => {
-  const capacity = new Capacity(1);
+  const capacity = new Capacity(() => 1);
   for (let round = 0; round < 40; round++) {
     const seat = taken(capacity.take(1));
     seat.decided();
