@@ -164,6 +164,7 @@ export class SharedChild implements ShareHost {
 
   #drop(share: Share): void {
     share.end({ code: undefined, signal: undefined, cause: "peer-slow", lives: true });
+    share.output.destroy();
     this.leave(share, "peer-slow");
   }
 
