@@ -152,6 +152,8 @@ export interface AuditSection {
 
 /** The policy's `session`, defaults filled in. Spans of time are in milliseconds; undefined is without end. */
 export interface SessionSection {
+  /** `shared`: one process of the server for all sessions, started for the first. */
+  readonly children: "per-client" | "shared";
   /** Sliding: since the peer last asked for something, or was last answered. */
   readonly idleMs: number | undefined;
   /** Absolute: since the peer was admitted. */

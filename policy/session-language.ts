@@ -1,6 +1,6 @@
 /** The words of `session`; part of the table in `language.ts`. What they mean is in `judge/session.ts`. */
 import type { MapShape } from "./text/shape.ts";
-import { map, text } from "./text/shorthand.ts";
+import { choice, map, text } from "./text/shorthand.ts";
 
 /** Each session costs memory and a connection, and its own process of the server unless children are shared. */
 const MOST_SESSIONS = 4096;
@@ -9,8 +9,8 @@ export const SESSION: MapShape = map(
   "'session'",
   {
     children: {
-      doc: "per-client: a process of the server for each session, the default",
-      shape: { kind: "choice", of: ["per-client"], later: ["shared"] },
+      doc: "per-client: a process of the server for each session, the default; shared: one for all of them",
+      shape: choice("per-client", "shared"),
     },
     idle: {
       doc: "Ends a session that asked for nothing, pings aside, and waits for nothing, this long",

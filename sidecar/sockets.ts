@@ -6,8 +6,11 @@ import { socketPath } from "./front/socket-path.ts";
 import { UnixDoor } from "./front/unix-door.ts";
 import type { AdmittedPeer } from "./gate/admission/admit.ts";
 import type { Session } from "./gate/session.ts";
+import { DEFAULT_LIMITS } from "./gate/session-state.ts";
+import { SharedServer } from "./gate/shared/shared-server.ts";
 import { assemble, exitCode, type Guard, type GuardOptions, openSession, tellRefusal } from "./guard.ts";
 import { StopSignals } from "./stop-signals.ts";
+import type { LaunchedUpstream } from "./upstream/launch-options.ts";
 
 /** Sessions at a time, without a policy: each has a process of the server. */
 const MAX_SESSIONS = 64;
@@ -56,10 +59,12 @@ export async function guardSockets(options: GuardOptions): Promise<number> {
 class Sessions {
   readonly #guard: Guard;
   readonly #open = new Set<Session>();
+  readonly #shared: SharedServer | undefined;
   #stopping = false;
 
   constructor(guard: Guard) {
     this.#guard = guard;
+    if (guard.policy?.session.children === "shared") this.#shared = shareServer(guard);
   }
 
   /** @returns The exit code to hand on. */
@@ -71,7 +76,7 @@ class Sessions {
       peer.stream.destroy();
       return NOT_ADMITTED;
     }
-    const session = openSession(this.#guard, peer, () => this.#guard.launch());
+    const session = openSession(this.#guard, peer, this.#launcher(peer));
     this.#open.add(session);
     // Somebody was let in while the guard was being stopped.
     if (this.#stopping) session.stop("signal");
@@ -92,7 +97,35 @@ class Sessions {
     this.#stopping = true;
     const all = [...this.#open];
     for (const session of all) session.stop("signal");
-    await Promise.all(all.map((session) => session.ended));
+    await Promise.all([this.#shared?.stop("signal"), ...all.map((session) => session.ended)]);
+  }
+
+  #launcher(peer: AdmittedPeer): () => Promise<LaunchedUpstream> {
+    const shared = this.#shared;
+    if (shared === undefined) return () => this.#guard.launch();
+    let { principal } = peer.identity;
+    void peer.complete().then((identity) => principal = identity.principal);
+    return () => shared.join({ principal: () => principal.id });
+  }
+}
+
+function shareServer({ launch, log }: Guard): SharedServer {
+  return new SharedServer({
+    launch,
+    longestLine: DEFAULT_LIMITS.upstreamLine,
+    record: (type, detail) => {
+      log.append({ type, detail });
+      flushed(log);
+    },
+  });
+}
+
+/** These records let nothing through: a log that cannot be written says so itself with the next one that can. */
+function flushed(log: Guard["log"]): void {
+  try {
+    log.flush();
+  } catch {
+    // Counted by the log; what must not go on without its record is held back by the sessions.
   }
 }
 

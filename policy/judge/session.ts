@@ -22,6 +22,7 @@ export function readSession(root: MapNode, report: Report): SessionSection {
     );
   }
   return {
+    children: textField(session, "children") === "shared" ? "shared" : "per-client",
     idleMs,
     maxAgeMs,
     maxCalls: readNumber(session, "max_calls"),

@@ -48,6 +48,8 @@ export interface LifecycleEvent {
     | "upstream-start"
     | "upstream-measured"
     | "upstream-exit"
+    /** A session let go of a server that goes on for others. */
+    | "upstream-left"
     | "upstream-respawn"
     | "upstream-noise"
     | "list-filtered"

@@ -211,6 +211,7 @@ export class Session {
       if (this.#ended) return;
       this.#record("upstream-start", {
         pid: upstream.pid,
+        ...(upstream.shared === true ? { shared: true } : {}),
         path: command.path,
         sha256: stated(command.executable.sha256),
         ...(command.interpreter === undefined
@@ -445,16 +446,20 @@ export class Session {
     this.#state.begin();
     this.#answerPending(
       error?.code ?? "ERR_UPSTREAM_EXITED",
-      error?.publicMessage ?? "The server ended before it answered",
+      error?.publicMessage ??
+        (exit?.lives === true
+          ? "The session ended before the server answered"
+          : "The server ended before it answered"),
     );
-    this.#record("upstream-exit", {
+    // What a session leaves behind is told apart from what ended.
+    this.#record(exit?.lives === true ? "upstream-left" : "upstream-exit", {
       code: exit?.code ?? null,
       signal: exit?.signal ?? null,
       cause: exit?.cause ?? null,
       ...(error === undefined ? {} : { error: error.code }),
       ...(this.#noise > 0 ? { noise: this.#noise } : {}),
     });
-    this.#record("session-end", this.#endDetail(error));
+    this.#record("session-end", this.#endDetail(exit, error));
     this.#state.toUpstream.discard();
     this.#commit();
     this.#options.peer.close();
@@ -462,11 +467,15 @@ export class Session {
     void this.#peer.close(LAST_WORDS_MS).then(() => this.#settle({ exit, error }));
   }
 
-  #endDetail(error: GuardError | undefined): Readonly<Record<string, unknown>> {
+  #endDetail(
+    exit: UpstreamExit | undefined,
+    error: GuardError | undefined,
+  ): Readonly<Record<string, unknown>> {
     // A peer that simply ended is gone, however that was noticed first.
     if (this.#loss !== undefined && this.#loss.detail !== "ended") {
       return { reason: this.#loss.code, detail: this.#loss.detail };
     }
+    if (this.#ending === undefined && exit?.cause === "peer-slow") return { reason: exit.cause };
     return { reason: this.#ending ?? (error === undefined ? "upstream-gone" : error.code) };
   }
 

@@ -55,9 +55,14 @@ export const Slot = {
   errorData: 28,
   serverInfo: 29,
   supportedVersions: 30,
+  task: 31,
+  taskId: 32,
+  level: 33,
+  progressToken: 34,
+  metaProgressToken: 35,
 } as const;
 export type Slot = (typeof Slot)[keyof typeof Slot];
-export const SLOT_COUNT = 31;
+export const SLOT_COUNT = 36;
 
 type KeyTable = Readonly<Record<string, Slot>>;
 
@@ -87,11 +92,11 @@ const KEYS: Readonly<Record<Exclude<Place, typeof Place.free | typeof Place.argu
     requestState: Slot.none,
     argument: Slot.none,
     context: Slot.none,
-    task: Slot.none,
-    taskId: Slot.none,
-    level: Slot.none,
+    task: Slot.task,
+    taskId: Slot.taskId,
+    level: Slot.level,
     reason: Slot.none,
-    progressToken: Slot.none,
+    progressToken: Slot.progressToken,
     progress: Slot.none,
     total: Slot.none,
     message: Slot.none,
@@ -99,7 +104,7 @@ const KEYS: Readonly<Record<Exclude<Place, typeof Place.free | typeof Place.argu
     inputRequests: Slot.inputRequests,
   },
   [Place.meta]: {
-    progressToken: Slot.none,
+    progressToken: Slot.metaProgressToken,
     "io.modelcontextprotocol/protocolVersion": Slot.metaProtocolVersion,
     "io.modelcontextprotocol/clientCapabilities": Slot.metaClientCapabilities,
     "io.modelcontextprotocol/clientInfo": Slot.metaClientInfo,

@@ -4,6 +4,8 @@ import type { ByteStream } from "../platform/platform.ts";
 
 export interface Upstream {
   readonly pid: number;
+  /** Set for a part in a server that other sessions use too. */
+  readonly shared?: boolean;
   /** What runs: measured before the spawn, and seen to be what runs after it. The digest may still be computing. */
   readonly measured: Promise<MeasuredCommand>;
   /** The child's stdin (write) and stdout (read). Two streams: they are two descriptors. */
@@ -23,7 +25,7 @@ export interface Upstream {
 /**
  * Who ended it; recorded once, the first cause wins. `server-closed`: it closed its input or output and lived on. `idle`,
  * `max-age`, `max-calls`: the session came to that limit of the policy's. `policy-changed`: the policy that was loaded
- * meanwhile does not admit the peer.
+ * meanwhile does not admit the peer. `peer-slow`: a peer of a shared server left too much unread.
  */
 export type StopCause =
   | "peer-gone"
@@ -35,13 +37,16 @@ export type StopCause =
   | "idle"
   | "max-age"
   | "max-calls"
-  | "policy-changed";
+  | "policy-changed"
+  | "peer-slow";
 
 export interface UpstreamExit {
   readonly code: number | undefined;
   readonly signal: string | undefined;
   /** Undefined: it ended by itself. */
   readonly cause: StopCause | undefined;
+  /** Set where only this session's part in it ended: the process goes on. */
+  readonly lives?: true;
 }
 
 export interface MeasuredCommand {

@@ -239,7 +239,6 @@ const later: readonly (readonly [string, string])[] = [
   ["strict", `${head}audit: {durability: strict}`],
   ["approve", withRules("{name: a, tools: [a], effect: approve}")],
   ["bootstrap", withClients("{name: a, bootstrap: required}")],
-  ["shared", `${head}session: {children: shared}`],
   ["token", `${head}session: {token: {issue: initialize}}`],
   ["identity_to_server", `${head}session: {identity_to_server: none}`],
   ["approve", withClients("{name: a, on_new_digest: approve}")],

@@ -7,7 +7,13 @@ const text = (session: string) => `version: 1\nname: test\nsession: ${session}\n
 
 const session = suite("session:");
 
-const DEFAULTS = { idleMs: undefined, maxAgeMs: undefined, maxCalls: undefined, maxSessions: 64 };
+const DEFAULTS = {
+  children: "per-client",
+  idleMs: undefined,
+  maxAgeMs: undefined,
+  maxCalls: undefined,
+  maxSessions: 64,
+};
 
 for (
   const [given, expected] of [
@@ -17,6 +23,7 @@ for (
     ["{max_age: 30d}", { maxAgeMs: 2_592_000_000 }],
     ["{max_calls: 1000, max_sessions: 8}", { maxCalls: 1000, maxSessions: 8 }],
     ["{children: per-client}", {}],
+    ["{children: shared}", { children: "shared" }],
   ] as const
 ) {
   session(`${given} is understood`, async () => {

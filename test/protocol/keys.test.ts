@@ -93,7 +93,7 @@ for (
     { place: Place.envelope, key: "id", slot: Slot.id },
     { place: Place.envelope, key: "method", slot: Slot.method },
     { place: Place.params, key: "name", slot: Slot.name },
-    { place: Place.params, key: "level", slot: Slot.none },
+    { place: Place.params, key: "reason", slot: Slot.none },
     { place: Place.meta, key: "io.modelcontextprotocol/protocolVersion", slot: Slot.metaProtocolVersion },
     { place: Place.filter, key: "resourceSubscriptions", slot: Slot.none },
     { place: Place.error, key: "code", slot: Slot.errorCode },
