@@ -9,7 +9,7 @@ import type { AuditLog } from "./audit/audit-log.ts";
 import { defaultAuditFile } from "./audit/file/safe-path.ts";
 import { openAuditLog } from "./audit/open-audit-log.ts";
 import type { LoadedPolicy } from "./config/policy-file.ts";
-import type { AdmittedPeer, RefusedPeer } from "./gate/admission/admit.ts";
+import type { RefusedPeer, SessionPeer } from "./gate/admission/admit.ts";
 import { RefusalRecords } from "./gate/admission/refusal-records.ts";
 import { Judge } from "./gate/judge.ts";
 import { Session } from "./gate/session.ts";
@@ -133,7 +133,7 @@ export async function tellRefusal(guard: Guard, peer: RefusedPeer): Promise<stri
 /** A session for a peer that was admitted; it runs until either side ends. */
 export function openSession(
   { options, policy, log }: Guard,
-  peer: AdmittedPeer,
+  peer: SessionPeer,
   launch: () => Promise<LaunchedUpstream>,
 ): Session {
   const session = new Session({

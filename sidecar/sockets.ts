@@ -1,15 +1,21 @@
 /** A guard that listens: one process of the server for each peer that is admitted. */
 import { join } from "node:path";
-import { UnixDoor } from "./front/unix-door.ts";
-import type { AdmittedPeer } from "./gate/admission/admit.ts";
+import type { SessionIdentity } from "./audit/audit-log.ts";
+import type { HttpPeer } from "./front/http/http-peer.ts";
+import { UnixDoor, type UnixDoorOptions } from "./front/unix-door.ts";
+import type { SessionPeer } from "./gate/admission/admit.ts";
 import type { Session } from "./gate/session.ts";
+import { DEFAULT_LIMITS } from "./gate/session-state.ts";
 import { assemble, type Guard, type GuardOptions, openSession, tellRefusal } from "./guard.ts";
-import { GuardError } from "./model/errors.ts";
+import { GuardError, type GuardErrorCode } from "./model/errors.ts";
+import { absent } from "./model/evidence.ts";
 import { runtimeFolder } from "./platform/runtime-folder.ts";
 import { StopSignals } from "./stop-signals.ts";
 
 /** Sessions at a time: each has a process of the server. */
 const MAX_SESSIONS = 64;
+/** Connections of HTTP at a time: clients hold several. */
+const MAX_CONNECTIONS = 256;
 
 /**
  * Listens at Unix sockets and guards a server for every peer that is admitted, until a signal stops it.
@@ -21,13 +27,13 @@ export async function guardSockets(options: GuardOptions): Promise<number> {
   const guard = await assemble(options);
   const signals = new StopSignals();
   const sessions = new Sessions(guard);
-  const doors: UnixDoor[] = [];
+  const doors: Door[] = [];
   const close = (): void => {
     for (const door of doors) door.close();
   };
   try {
     for (const url of options.listen) {
-      doors.push(await openDoor(guard, sessions, socketPath(url, guard.name)));
+      doors.push(await openDoor(guard, sessions, url));
     }
   } catch (error) {
     close();
@@ -44,6 +50,12 @@ export async function guardSockets(options: GuardOptions): Promise<number> {
   return 0;
 }
 
+/** Somewhere that peers arrive. */
+interface Door {
+  /** Lets nobody else in. */
+  close(): void;
+}
+
 class Sessions {
   readonly #guard: Guard;
   readonly #open = new Set<Session>();
@@ -53,7 +65,7 @@ class Sessions {
     this.#guard = guard;
   }
 
-  async serve(peer: AdmittedPeer): Promise<void> {
+  async serve(peer: SessionPeer): Promise<void> {
     const session = openSession(this.#guard, peer, () => this.#guard.launch());
     this.#open.add(session);
     // Somebody was let in while the guard was being stopped.
@@ -71,9 +83,21 @@ class Sessions {
   }
 }
 
-async function openDoor(guard: Guard, sessions: Sessions, path: string): Promise<UnixDoor> {
+async function openDoor(guard: Guard, sessions: Sessions, url: string): Promise<Door> {
+  const path = socketPath(url, guard.name);
+  const door = url.startsWith("unix+http:")
+    ? await openHttpAt(guard, sessions, path)
+    : await openUnix(guard, path, { maxSessions: MAX_SESSIONS, serve: (peer) => sessions.serve(peer) });
+  guard.options.notice(`Listening at ${url.slice(0, url.indexOf(":") + 1)}${path}`);
+  return door;
+}
+
+/** What one kind of door at a Unix socket does with who was admitted. */
+type Behind = Pick<UnixDoorOptions, "maxSessions" | "serve" | "known" | "turnAway">;
+
+function openUnix(guard: Guard, path: string, behind: Behind): Promise<UnixDoor> {
   const { platform, policy, digests, world, options: { notice } } = guard;
-  const door = await UnixDoor.open({
+  return UnixDoor.open({
     platform,
     path,
     digests,
@@ -81,17 +105,61 @@ async function openDoor(guard: Guard, sessions: Sessions, path: string): Promise
     world,
     trustDomain: policy?.trustDomain ?? "localhost",
     refused: (peer) => tellRefusal(guard, peer),
-    maxSessions: MAX_SESSIONS,
-    serve: (peer) => sessions.serve(peer),
     notice,
+    ...behind,
   });
-  notice(`Listening at unix:${path}`);
-  return door;
 }
+
+async function openHttpAt(guard: Guard, sessions: Sessions, path: string): Promise<Door> {
+  // HTTP is loaded for who wants it.
+  const { UnixHttpDoor } = await import("./front/http/http-door.ts");
+  const http = new UnixHttpDoor({
+    serve: (peer) => sessions.serve(peer),
+    maxSessions: MAX_SESSIONS,
+    maxBody: guard.options.maxLine ?? DEFAULT_LIMITS.peerLine,
+    refused: (peer, code, reason) => refuseRequest(guard, peer, code, reason),
+    notice: guard.options.notice,
+  });
+  const unix = await openUnix(guard, path, {
+    maxSessions: MAX_CONNECTIONS,
+    serve: (peer) => http.serve(peer),
+    known: (credentials, connectedAfter) => http.known(credentials, connectedAfter),
+    turnAway: (stream, why) => http.turnAway(stream, why),
+  });
+  return {
+    close: () => {
+      unix.close();
+      http.close();
+    },
+  };
+}
+
+/** Records that a request was not served, for a reason that somebody should know of. */
+function refuseRequest(
+  guard: Guard,
+  peer: HttpPeer | undefined,
+  code: GuardErrorCode,
+  reason: string,
+): Promise<string | undefined> {
+  const identity = peer?.identity.identity ?? NOBODY;
+  return Promise.resolve(guard.refusals.record({ admitted: false, code, reasons: [reason], identity }));
+}
+
+/** Who sends a request that does not even say for whom it is. */
+const NOBODY: SessionIdentity = {
+  principal: { name: "unidentified", id: "spiffe://localhost/unidentified" },
+  evidence: {
+    transport: "tcp",
+    credentials: absent("not-looked"),
+    process: absent("not-looked"),
+    lineage: { ancestors: [], end: "pending" },
+    selectors: [],
+  },
+};
 
 /** `unix:/run/user/1000/x.sock`; `unix:` alone is a socket of the server's name in the runtime folder. */
 function socketPath(url: string, name: string): string {
-  const path = url.slice("unix:".length);
+  const path = url.slice(url.indexOf(":") + 1);
   if (path !== "") return path;
   const folder = runtimeFolder(process.env);
   if (folder !== undefined) return join(folder, `${name.replace(/[^A-Za-z0-9._-]/g, "_")}.sock`);

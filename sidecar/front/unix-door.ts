@@ -29,6 +29,14 @@ export interface UnixDoorOptions {
   readonly serve: (peer: AdmittedPeer) => Promise<unknown>;
   /** Records that a peer is not let in. @returns The id that it is told. */
   readonly refused: (peer: RefusedPeer) => Promise<string | undefined>;
+  /**
+   * Whether this process was measured before, still is what it was then, and could not have connected earlier than that.
+   *
+   * @default {never}
+   */
+  readonly known?: (credentials: Credentials, connectedAfter: number) => boolean;
+  /** Tells a peer that it is not let in, and closes. @default {one line of JSON-RPC} */
+  readonly turnAway?: typeof turnAway;
   /** One line for the person at the terminal. */
   readonly notice: (text: string) => void;
 }
@@ -72,8 +80,8 @@ export class UnixDoor {
     }
   }
 
-  async #receive({ fd, stream }: UnixConnection): Promise<void> {
-    const { platform, digests, refused, trustDomain } = this.#options;
+  async #receive({ fd, stream, connectedAfter }: UnixConnection): Promise<void> {
+    const { platform, digests, refused, trustDomain, known } = this.#options;
     const attestation = attestConnection(platform, fd, {
       digests,
       mayAdmit: (credentials) => this.#mayAdmit(credentials),
@@ -85,10 +93,12 @@ export class UnixDoor {
       if (!("refused" in attestation)) attestation.close();
       return void await refused(asRefused(refusal, trustDomain));
     }
-    const peer = await this.#admit(stream, attestation as Attestation);
+    const { credentials } = (attestation as Attestation).immediate;
+    const bornProven = isKnown(credentials) && known?.(credentials.value, connectedAfter) === true;
+    const peer = await this.#admit(stream, attestation as Attestation, bornProven);
     if (peer.admitted) return await this.#serve(peer);
     (attestation as Attestation).close();
-    await turnAway(stream, { code: peer.code, refusal: await refused(peer) });
+    await (this.#options.turnAway ?? turnAway)(stream, { code: peer.code, refusal: await refused(peer) });
   }
 
   #mayAdmit(credentials: Credentials): boolean {
@@ -110,12 +120,14 @@ export class UnixDoor {
   async #admit(
     stream: UnixConnection["stream"],
     attestation: Attestation,
+    bornProven: boolean,
   ): Promise<AdmittedPeer | RefusedPeer> {
     const { clients, world, trustDomain } = this.#options;
     const uid = uidOf(attestation.immediate);
     this.#waiting.set(uid, (this.#waiting.get(uid) ?? 0) + 1);
     try {
-      return await admitPeer({ stream, attestation, clients, world, uid: process.geteuid?.(), trustDomain });
+      const own = process.geteuid?.();
+      return await admitPeer({ stream, attestation, clients, world, uid: own, trustDomain, bornProven });
     } finally {
       const left = (this.#waiting.get(uid) ?? 1) - 1;
       if (left > 0) this.#waiting.set(uid, left);

@@ -126,6 +126,8 @@ export interface UnixConnection {
   readonly fd: number;
   /** Owns the descriptor. */
   readonly stream: PeerStream;
+  /** It connected after this moment of the monotonic clock: then nobody was waiting to be accepted. */
+  readonly connectedAfter: number;
 }
 
 export interface UnixListenerEvents {

@@ -55,9 +55,12 @@ export const Slot = {
   errorData: 28,
   serverInfo: 29,
   supportedVersions: 30,
+  metaProgressToken: 31,
+  progressToken: 32,
+  taskId: 33,
 } as const;
 export type Slot = (typeof Slot)[keyof typeof Slot];
-export const SLOT_COUNT = 31;
+export const SLOT_COUNT = 34;
 
 type KeyTable = Readonly<Record<string, Slot>>;
 
@@ -88,10 +91,10 @@ const KEYS: Readonly<Record<Exclude<Place, typeof Place.free | typeof Place.argu
     argument: Slot.none,
     context: Slot.none,
     task: Slot.none,
-    taskId: Slot.none,
+    taskId: Slot.taskId,
     level: Slot.none,
     reason: Slot.none,
-    progressToken: Slot.none,
+    progressToken: Slot.progressToken,
     progress: Slot.none,
     total: Slot.none,
     message: Slot.none,
@@ -99,7 +102,7 @@ const KEYS: Readonly<Record<Exclude<Place, typeof Place.free | typeof Place.argu
     inputRequests: Slot.inputRequests,
   },
   [Place.meta]: {
-    progressToken: Slot.none,
+    progressToken: Slot.metaProgressToken,
     "io.modelcontextprotocol/protocolVersion": Slot.metaProtocolVersion,
     "io.modelcontextprotocol/clientCapabilities": Slot.metaClientCapabilities,
     "io.modelcontextprotocol/clientInfo": Slot.metaClientInfo,

@@ -102,10 +102,10 @@ function splitAtServer(
   return { own: args.slice(0, at), server };
 }
 
-/** `unix:` and an absolute path, or nothing behind it. */
+/** `unix:` or `unix+http:`, and an absolute path or nothing behind it. */
 function parseDoor(url: string): string {
-  if (/^unix:(\/.+)?$/s.test(url)) return url;
-  const hint = /^(unix\+)?http:/.test(url) ? "HTTP is not supported yet" : "write unix:/path/to.sock";
+  if (/^unix(\+http)?:(\/.+)?$/s.test(url)) return url;
+  const hint = "write unix:/path/to.sock or unix+http:/path/to.sock";
   throw new UsageError(`--listen cannot be '${url}': ${hint}`);
 }
 
