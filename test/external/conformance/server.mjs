@@ -6,7 +6,6 @@ import {
   fromJsonSchema,
   inputRequired,
   McpServer,
-  MissingRequiredClientCapabilityError,
   ResourceTemplate,
 } from "@modelcontextprotocol/server";
 import { serveStdio } from "@modelcontextprotocol/server/stdio";
@@ -249,9 +248,9 @@ function addRounds(server) {
     const requestState = await codec.mint({ round: "step2" in step ? 2 : 1 });
     return inputRequired({ inputRequests: step, requestState });
   });
-  tool(`${P}capabilities`, (given, { _meta }) => {
+  tool(`${P}capabilities`, (given, { envelope }) => {
     if (Object.keys(given).length > 0) return text("Thanks");
-    const { sampling, elicitation } = _meta?.[CAPABILITIES] ?? {};
+    const { sampling, elicitation } = envelope?.[CAPABILITIES] ?? {};
     return inputRequired({
       inputRequests: {
         ...(sampling === undefined ? {} : { greeting: sample("Generate a greeting") }),
@@ -264,10 +263,12 @@ function addRounds(server) {
     ({ user_name: given }) =>
       given === undefined ? inputRequired({ inputRequests: { user_name: name() } }) : text("Thanks"),
   );
-  tool("test_missing_capability", (_given, { _meta }) => {
-    if (_meta?.[CAPABILITIES]?.sampling !== undefined) return text("It is there");
-    throw new MissingRequiredClientCapabilityError({ requiredCapabilities: { sampling: {} } });
-  });
+  // Without the capability the SDK refuses to send this (-32021).
+  tool(
+    "test_missing_capability",
+    ({ greeting: given }) =>
+      given === undefined ? inputRequired({ inputRequests: { greeting: sample("Greet") } }) : text("Thanks"),
+  );
 }
 
 function addResources(server) {
