@@ -41,8 +41,10 @@ export interface GuardOptions {
   readonly passEnv: readonly string[];
   /** Stands before each line of the server's stderr; without it the server writes to ours directly. */
   readonly stderrPrefix: string | undefined;
-  /** Doors in place of our own standard streams, as URLs: `unix:/path.sock`. */
+  /** Doors in place of our own standard streams, as URLs: `unix:/path.sock`, `unix+http:/path.sock`, `http://127.0.0.1:1`. */
   readonly listen: readonly string[];
+  /** Hosts that clients name to a proxy with TLS before the `http:` doors: these then may listen beyond loopback. */
+  readonly allowRemote?: readonly string[];
   /** Longest line from a peer, in bytes. @default {8 MiB} */
   readonly maxLine: number | undefined;
   /** The guard's own, for the log's start record. */

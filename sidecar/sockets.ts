@@ -1,6 +1,7 @@
 /** A guard that listens: one process of the server for each peer that is admitted. */
 import { join } from "node:path";
 import type { SessionIdentity } from "./audit/audit-log.ts";
+import type { HttpDoorOptions } from "./front/http/http-door.ts";
 import type { HttpPeer } from "./front/http/http-peer.ts";
 import { UnixDoor, type UnixDoorOptions } from "./front/unix-door.ts";
 import type { SessionPeer } from "./gate/admission/admit.ts";
@@ -18,7 +19,7 @@ const MAX_SESSIONS = 64;
 const MAX_CONNECTIONS = 256;
 
 /**
- * Listens at Unix sockets and guards a server for every peer that is admitted, until a signal stops it.
+ * Listens at its doors and guards a server for every peer that is admitted, until a signal stops it.
  *
  * @returns 0: what became of single sessions is told by the audit log.
  * @throws {GuardError} When the guard cannot start; `ERR_SOCKET_UNSAFE` where a socket may not or cannot be made.
@@ -84,6 +85,7 @@ class Sessions {
 }
 
 async function openDoor(guard: Guard, sessions: Sessions, url: string): Promise<Door> {
+  if (url.startsWith("http:")) return await openLoopback(guard, sessions, new URL(url));
   const path = socketPath(url, guard.name);
   const door = url.startsWith("unix+http:")
     ? await openHttpAt(guard, sessions, path)
@@ -113,13 +115,7 @@ function openUnix(guard: Guard, path: string, behind: Behind): Promise<UnixDoor>
 async function openHttpAt(guard: Guard, sessions: Sessions, path: string): Promise<Door> {
   // HTTP is loaded for who wants it.
   const { UnixHttpDoor } = await import("./front/http/http-door.ts");
-  const http = new UnixHttpDoor({
-    serve: (peer) => sessions.serve(peer),
-    maxSessions: MAX_SESSIONS,
-    maxBody: guard.options.maxLine ?? DEFAULT_LIMITS.peerLine,
-    refused: (peer, code, reason) => refuseRequest(guard, peer, code, reason),
-    notice: guard.options.notice,
-  });
+  const http = new UnixHttpDoor(httpOptions(guard, sessions));
   const unix = await openUnix(guard, path, {
     maxSessions: MAX_CONNECTIONS,
     serve: (peer) => http.serve(peer),
@@ -131,6 +127,34 @@ async function openHttpAt(guard: Guard, sessions: Sessions, path: string): Promi
       unix.close();
       http.close();
     },
+  };
+}
+
+async function openLoopback(guard: Guard, sessions: Sessions, url: URL): Promise<Door> {
+  const { LoopbackDoor } = await import("./front/http/loopback-door.ts");
+  const { platform, policy, digests, world, options } = guard;
+  const door = await LoopbackDoor.open({
+    ...httpOptions(guard, sessions),
+    platform,
+    address: url.hostname.replace(/^\[(.*)\]$/, "$1"),
+    port: url.port === "" ? 80 : Number(url.port),
+    remoteHosts: options.allowRemote ?? [],
+    digests,
+    clients: policy?.clients,
+    world,
+    trustDomain: policy?.trustDomain ?? "localhost",
+  });
+  options.notice(`Listening at http://${url.hostname}:${door.port}/mcp`);
+  return door;
+}
+
+function httpOptions(guard: Guard, sessions: Sessions): HttpDoorOptions {
+  return {
+    serve: (peer) => sessions.serve(peer),
+    maxSessions: MAX_SESSIONS,
+    maxBody: guard.options.maxLine ?? DEFAULT_LIMITS.peerLine,
+    refused: (peer, code, reason) => refuseRequest(guard, peer, code, reason),
+    notice: guard.options.notice,
   };
 }
 

@@ -8,6 +8,7 @@ import { type Calls, FIONREAD, SIOCOUTQ, systemCalls } from "./linux/calls.ts";
 import { canNameSenders, openSenderStream } from "./linux/open-peer-stream.ts";
 import { openProcess, peerCredentials, peerProcess } from "./linux/peer.ts";
 import { listenUnix } from "./linux/unix-listener.ts";
+import { socketHolders, tcpPeer } from "./linux/tcp-sockets.ts";
 import { peerGroups, peerLabel } from "./linux/peer-options.ts";
 import type { ByteStream, Descriptor, PeerStream, Platform, StreamDirection } from "./platform.ts";
 import { openDescriptorStream, withoutSenders } from "./stream.ts";
@@ -30,6 +31,8 @@ export function openLinux(calls: () => Calls = systemCalls): Platform {
     pipe: () => expectPair(calls(), "pipe", calls().pipe()),
     reopenForWriting: (fd) => reopenForWriting(calls(), fd),
     closeDescriptor: (fd) => void calls().close(fd),
+    tcpPeer,
+    socketHolders,
     unreadBytes: (fd) => unreadBytes(calls(), fd),
   };
 }

@@ -52,8 +52,27 @@ export interface Platform {
    */
   reopenForWriting(fd: number): number | undefined;
   closeDescriptor(fd: number): void;
+  /** The other end of a TCP connection, when it is a socket of this machine. */
+  tcpPeer(connection: TcpConnection): Fact<TcpSocket>;
+  /** Processes that hold this socket open, as far as we may look into them. */
+  socketHolders(inode: string): readonly number[];
   /** Bytes written to this socket that the other end has not read yet; undefined when the kernel cannot tell. */
   unreadBytes(fd: number): number | undefined;
+}
+
+/** A TCP connection as we see it; addresses as `node:net` writes them. */
+export interface TcpConnection {
+  readonly localAddress: string;
+  readonly localPort: number;
+  readonly remoteAddress: string;
+  readonly remotePort: number;
+}
+
+/** A connected TCP socket. */
+export interface TcpSocket {
+  /** Of who made it. */
+  readonly uid: number;
+  readonly inode: string;
 }
 
 export type StreamDirection = "read" | "write" | "both";

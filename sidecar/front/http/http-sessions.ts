@@ -123,7 +123,7 @@ export class HttpSessions {
   }
 
   #makeRoom(peer: HttpPeer): boolean {
-    const own = [...this.#used.keys()].filter((session) => session.peer.isSame(peer));
+    const own = Array.from(this.#used.keys()).filter((session) => session.peer.isSame(peer));
     const full = own.length >= MAX_OF_ONE || this.#running >= this.#options.maxSessions;
     if (!full) return true;
     const idle = own.find((session) => !session.busy);
