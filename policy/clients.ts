@@ -113,6 +113,8 @@ export type Admission =
     readonly account: boolean;
     /** Whether what was sent before the measurement ended may have no effect. */
     readonly proof: "required" | "not-required";
+    /** The entry says `proof: not-required` in so many words: over TCP it then needs no token. */
+    readonly waived: boolean;
     /** Whether every read must come from the process that was measured, or the first frame only. */
     readonly sender: "every" | "first";
   }

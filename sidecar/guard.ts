@@ -8,7 +8,7 @@ import type { Policy } from "../policy/mod.ts";
 import type { AuditLog } from "./audit/audit-log.ts";
 import { defaultAuditFile } from "./audit/file/safe-path.ts";
 import { openAuditLog } from "./audit/open-audit-log.ts";
-import type { AdmittedPeer, RefusedPeer } from "./gate/admission/admit.ts";
+import type { RefusedPeer, SessionPeer } from "./gate/admission/admit.ts";
 import { RefusalRecords } from "./gate/admission/refusal-records.ts";
 import { Judge } from "./gate/judge.ts";
 import { Session, type SessionEnd } from "./gate/session.ts";
@@ -36,8 +36,10 @@ export interface GuardOptions extends PolicySource {
   readonly passEnv: readonly string[];
   /** Stands before each line of the server's stderr; without it the server writes to ours directly. */
   readonly stderrPrefix: string | undefined;
-  /** Doors in place of our own standard streams, as URLs: `unix:/path.sock`. */
+  /** Doors in place of our own standard streams, as URLs: `unix:/path.sock`, `unix+http:/path.sock`, `http://127.0.0.1:1`. */
   readonly listen: readonly string[];
+  /** Hosts that clients name to a proxy with TLS before the `http:` doors: these then may listen beyond loopback. */
+  readonly allowRemote?: readonly string[];
   /** Longest line from a peer, in bytes. @default {8 MiB} */
   readonly maxLine: number | undefined;
   /** The guard's own, for the log's start record. */
@@ -130,7 +132,7 @@ export async function tellRefusal(guard: Guard, peer: RefusedPeer): Promise<stri
 /** A session for a peer that was admitted; it runs until either side ends. */
 export function openSession(
   { options, policy, log }: Guard,
-  peer: AdmittedPeer,
+  peer: SessionPeer,
   launch: () => Promise<LaunchedUpstream>,
 ): Session {
   const session = new Session({

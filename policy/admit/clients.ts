@@ -25,8 +25,9 @@ function admit(
   for (const entry of entries) {
     const finding = judge(entry, evidence, world);
     if (!differs(finding)) {
-      const { name, proof, sender } = entry;
-      return { admitted: true, client: name, grade: finding.grade, account: isAccount(entry), proof, sender };
+      const { name, proof, sender, waived } = entry;
+      const { grade } = finding;
+      return { admitted: true, client: name, grade, account: isAccount(entry), proof, waived, sender };
     }
     reasons.push({ client: entry.name, because: finding.mismatch });
   }

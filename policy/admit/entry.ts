@@ -31,6 +31,8 @@ export interface ClientEntry {
   readonly envOk: ReadonlySet<string>;
   readonly forbid: readonly Forbidden[];
   readonly proof: "required" | "not-required";
+  /** Whether its author waived the proof, and not only its form did. */
+  readonly waived: boolean;
   readonly sender: "every" | "first";
   readonly via: "direct" | "shim";
 }

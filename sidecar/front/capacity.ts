@@ -46,6 +46,13 @@ export class Capacity {
     };
   }
 
+  /** A seat for who was admitted already. @returns Undefined when there is none. */
+  sit(): Seat | undefined {
+    if (this.#taken >= this.#maxSessions()) return undefined;
+    this.#taken++;
+    return { decided: () => {}, leave: () => void this.#taken-- };
+  }
+
   #decided(uid: number): void {
     const left = (this.#waiting.get(uid) ?? 1) - 1;
     if (left > 0) this.#waiting.set(uid, left);

@@ -95,7 +95,7 @@ export class ConnectDoor {
     }
     const ended = this.#options.serve(peer);
     shim.whenGone(() => peer.stream.lose({ code: "ERR_PEER_GONE", detail: "shim-ended" }));
-    shim.dismiss({ exit: await ended });
+    shim.dismiss({ exit: await ended ?? 0 });
   }
 
   async #admit({ credentials, handle, shim }: Holder): Promise<Arrival> {

@@ -3,6 +3,7 @@ import type { AdmissionWorld, Clients } from "../../policy/clients.ts";
 import type { PeerRefusal } from "../attest/attest.ts";
 import { principalOf } from "../attest/principal.ts";
 import type { AdmittedPeer, RefusedPeer } from "../gate/admission/admit.ts";
+import type { turnAway } from "../gate/admission/turn-away.ts";
 import { type Credentials, isKnown, type PeerEvidence } from "../model/evidence.ts";
 import type { Digests } from "../platform/digests.ts";
 import type { Platform } from "../platform/platform.ts";
@@ -20,10 +21,18 @@ export interface DoorOptions {
   readonly trustDomain: string;
   /** One for all doors. */
   readonly capacity: Capacity;
-  /** Starts the peer's session. @returns Settles when it has ended, with the exit code to hand on. */
-  readonly serve: (peer: AdmittedPeer) => Promise<number>;
+  /** Starts the peer's session. @returns Settles when it has ended, with the exit code to hand on, if there is one. */
+  readonly serve: (peer: AdmittedPeer) => Promise<number | void>;
   /** Records that a peer is not let in. @returns The id that it is told. */
   readonly refused: (peer: RefusedPeer) => Promise<string | undefined>;
+  /**
+   * Whether this process was measured before, still is what it was then, and could not have connected earlier than that.
+   *
+   * @default {never}
+   */
+  readonly known?: (credentials: Credentials, connectedAfter: number) => boolean;
+  /** Tells a peer that it is not let in, and closes. @default {one line of JSON-RPC} */
+  readonly turnAway?: typeof turnAway;
   /** One line for the person at the terminal. */
   readonly notice: (text: string) => void;
 }

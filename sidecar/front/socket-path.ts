@@ -17,13 +17,13 @@ const MAX_PATH_BYTES = 107;
 const CONNECT_MS = 2000;
 
 /**
- * Where a socket is: `unix:/run/user/1000/x.sock`, or `unix:` alone, which is one of the server's name in the runtime
+ * Where a socket is: `unix:/run/user/1000/x.sock`, or `unix:` (`unix+http:`) alone, which is one of the server's name in the runtime
  * folder.
  *
  * @throws {GuardError} `ERR_SOCKET_UNSAFE` when there is no such folder.
  */
 export function socketPath(url: string, name: string): string {
-  const path = url.slice("unix:".length);
+  const path = url.slice(url.indexOf(":") + 1);
   if (path !== "") return path;
   const folder = runtimeFolder(process.env);
   if (folder !== undefined) return join(folder, `${name.replace(/[^A-Za-z0-9._-]/g, "_")}.sock`);

@@ -3,14 +3,16 @@
  * session of its own.
  */
 import { attestConnection } from "../attest/attest-connection.ts";
-import type { Attestation } from "../attest/attest.ts";
-import { admitPeer } from "../gate/admission/admit.ts";
+import { type AdmissionRequest, admitPeer } from "../gate/admission/admit.ts";
 import { turnAway } from "../gate/admission/turn-away.ts";
 import { messageOf } from "../model/errors.ts";
-import type { PeerStream, UnixConnection } from "../platform/platform.ts";
+import { isKnown } from "../model/evidence.ts";
+import type { UnixConnection } from "../platform/platform.ts";
 import type { Seat } from "./capacity.ts";
 import { asRefused, type DoorOptions, mayAdmit, uidOf } from "./door.ts";
 import { prepareSocketPath } from "./socket-path.ts";
+
+type Arrived = Pick<AdmissionRequest, "stream" | "attestation" | "bornProven">;
 
 export class UnixDoor {
   readonly #options: DoorOptions;
@@ -46,8 +48,8 @@ export class UnixDoor {
     }
   }
 
-  async #receive({ fd, stream }: UnixConnection): Promise<void> {
-    const { platform, digests, refused, trustDomain, capacity } = this.#options;
+  async #receive({ fd, stream, connectedAfter }: UnixConnection): Promise<void> {
+    const { platform, digests, refused, trustDomain, capacity, known } = this.#options;
     const attestation = attestConnection(platform, fd, {
       digests,
       mayAdmit: (credentials) => mayAdmit(this.#options, credentials),
@@ -67,19 +69,22 @@ export class UnixDoor {
       );
     }
     try {
-      await this.#admit(stream, attestation, seat);
+      const { credentials } = evidence;
+      const bornProven = isKnown(credentials) && known?.(credentials.value, connectedAfter) === true;
+      await this.#admit({ stream, attestation, bornProven }, seat);
     } finally {
       seat.leave();
     }
   }
 
-  async #admit(stream: PeerStream, attestation: Attestation, seat: Seat): Promise<void> {
+  async #admit(arrived: Arrived, seat: Seat): Promise<void> {
     const { clients, world, trustDomain, refused, serve } = this.#options;
     const uid = process.geteuid?.();
-    const peer = await admitPeer({ stream, attestation, clients, world, uid, trustDomain });
+    const peer = await admitPeer({ ...arrived, clients, world, uid, trustDomain });
     seat.decided();
     if (peer.admitted) return void await serve(peer);
-    attestation.close();
-    await turnAway(stream, { code: peer.code, refusal: await refused(peer) });
+    arrived.attestation.close();
+    const tell = this.#options.turnAway ?? turnAway;
+    await tell(arrived.stream, { code: peer.code, refusal: await refused(peer) });
   }
 }

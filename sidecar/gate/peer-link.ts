@@ -1,7 +1,7 @@
 /**
  * The peer's side of a session: cuts what it sends into lines, and pauses it for whoever has a reason to.
  */
-import type { AdmittedStream, PeerLoss } from "./admission/admitted-stream.ts";
+import type { PeerLoss, SessionStream } from "./admission/admitted-stream.ts";
 import type { PeerLine } from "./peer-messages.ts";
 import { splitLines } from "./split-lines.ts";
 import { Valve } from "./valve.ts";
@@ -26,12 +26,12 @@ export interface PeerLinkEvents {
 
 export class PeerLink {
   readonly valve: Valve;
-  readonly #peer: AdmittedStream;
+  readonly #peer: SessionStream;
   #writes = true;
-  /** The tick of the first chunk that was sent after the peer was measured. */
-  #freshFrom = Infinity;
+  /** The tick of the last chunk that was sent before the peer was measured. */
+  #staleUntil = 0;
 
-  constructor(peer: AdmittedStream) {
+  constructor(peer: SessionStream) {
     this.#peer = peer;
     this.valve = new Valve(peer);
   }
@@ -49,13 +49,14 @@ export class PeerLink {
   listen(limit: number, events: PeerLinkEvents): void {
     const splitter = splitLines(limit, {
       // A line is as old as its first byte.
-      line: (bytes, start, end, begun) => events.line({ bytes, start, end, stale: begun < this.#freshFrom }),
+      line: (bytes, start, end, begun) =>
+        events.line({ bytes, start, end, stale: begun <= this.#staleUntil }),
       tooLong: (rpcId) => events.tooLong(rpcId),
     });
     this.#peer.start({
       data: (chunk, fresh) => {
         const tick = events.begin();
-        if (fresh && tick < this.#freshFrom) this.#freshFrom = tick;
+        if (!fresh) this.#staleUntil = tick;
         splitter.push(chunk, tick);
         events.commit();
       },

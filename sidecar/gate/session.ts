@@ -12,7 +12,7 @@ import { type GuardError, type GuardErrorCode, messageOf } from "../model/errors
 import { type Fact, isKnown } from "../model/evidence.ts";
 import { IdFinder } from "../relay/id-finder.ts";
 import type { StopCause, Upstream, UpstreamExit } from "../upstream/upstream.ts";
-import type { AdmittedPeer } from "./admission/admit.ts";
+import type { SessionPeer } from "./admission/admit.ts";
 import type { PeerLoss } from "./admission/admitted-stream.ts";
 import { HeldRequests } from "./held-requests.ts";
 import type { Judge } from "./judge.ts";
@@ -29,7 +29,7 @@ import { UpstreamMessages } from "./upstream-messages.ts";
 
 export interface SessionOptions {
   readonly id: string;
-  readonly peer: AdmittedPeer;
+  readonly peer: SessionPeer;
   readonly launch: () => Promise<Upstream>;
   readonly judge: Judge;
   readonly audit: AuditLog;

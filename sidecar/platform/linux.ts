@@ -8,6 +8,7 @@ import { type Calls, FIONREAD, SIOCOUTQ, systemCalls } from "./linux/calls.ts";
 import { connectUnix, passDescriptors } from "./linux/connect.ts";
 import { openSenderStream } from "./linux/open-peer-stream.ts";
 import { openProcess, peerCredentials, peerProcess } from "./linux/peer.ts";
+import { socketHolders, tcpPeer } from "./linux/tcp-sockets.ts";
 import { peerGroups, peerLabel } from "./linux/peer-options.ts";
 import { recognize } from "./linux/recognize.ts";
 import { isUnixStream } from "./linux/socket-calls.ts";
@@ -36,6 +37,8 @@ export function openLinux(calls: () => Calls = systemCalls): Platform {
     pipe: () => expectPair(calls(), "pipe", calls().pipe()),
     reopenForWriting: (fd) => reopenForWriting(calls(), fd),
     closeDescriptor: (fd) => void calls().close(fd),
+    tcpPeer,
+    socketHolders,
     unreadBytes: (fd) => unreadBytes(calls(), fd),
   };
 }

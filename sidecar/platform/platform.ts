@@ -62,8 +62,27 @@ export interface Platform {
    */
   reopenForWriting(fd: number): number | undefined;
   closeDescriptor(fd: number): void;
+  /** The other end of a TCP connection, when it is a socket of this machine. */
+  tcpPeer(connection: TcpConnection): Fact<TcpSocket>;
+  /** Processes that hold this socket open, as far as we may look into them. */
+  socketHolders(inode: string): readonly number[];
   /** Bytes written to this socket that the other end has not read yet; undefined when the kernel cannot tell. */
   unreadBytes(fd: number): number | undefined;
+}
+
+/** A TCP connection as we see it; addresses as `node:net` writes them. */
+export interface TcpConnection {
+  readonly localAddress: string;
+  readonly localPort: number;
+  readonly remoteAddress: string;
+  readonly remotePort: number;
+}
+
+/** A connected TCP socket. */
+export interface TcpSocket {
+  /** Of who made it. */
+  readonly uid: number;
+  readonly inode: string;
 }
 
 export type StreamDirection = "read" | "write" | "both";
@@ -138,6 +157,8 @@ export interface UnixConnection {
   readonly fd: number;
   /** Owns the descriptor. */
   readonly stream: PeerStream;
+  /** It connected after this moment of the monotonic clock: then nobody was waiting to be accepted. */
+  readonly connectedAfter: number;
 }
 
 export interface UnixListenerEvents {

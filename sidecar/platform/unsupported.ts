@@ -22,6 +22,8 @@ export function openUnsupported(): Platform {
     pipe: () => refuse("make a pipe"),
     reopenForWriting: () => refuse("reopen a descriptor"),
     closeDescriptor: () => refuse("close a descriptor"),
+    tcpPeer: () => refuse("find the other end of a TCP connection"),
+    socketHolders: () => refuse("find who holds a socket"),
     unreadBytes: () => refuse("count unread bytes"),
   };
 }

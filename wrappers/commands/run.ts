@@ -25,10 +25,15 @@ Options
       --name NAME          The server's name in the audit log; the default is the policy's, else the command's
       --pass-env NAME      Give the server this variable of our environment, beside the policy's list (repeatable)
       --stderr-prefix TEXT Put TEXT before each line the server writes to stderr
-      --listen unix:PATH   Listen at a Unix socket instead of standing on stdin and stdout: each peer that is admitted
-                           gets a server of its own. 'unix:' alone is a socket of the server's name in the runtime
-                           folder. SIGHUP then loads the policy once more: sessions that are open go on, and lose what
-                           it denies; whom it does not admit is gone
+      --listen URL         Listen instead of standing on stdin and stdout (repeatable); each peer that is admitted gets
+                           a server of its own
+                             unix:PATH         a Unix socket; 'unix:' alone is a socket of the server's name in the
+                                               runtime folder
+                             unix+http:PATH    the same, Streamable HTTP at /mcp
+                             http://127.0.0.1:PORT   Streamable HTTP at /mcp on loopback; PORT 0 takes a free one.
+                                               Only for entries of 'clients' that say 'proof: not-required'
+      --allow-remote HOST  Let http: doors listen beyond loopback, behind a proxy that speaks TLS and passes the name
+                           HOST on (repeatable)
       --max-line BYTES     Longest message taken from the client; the default is 8388608
 
 Examples
@@ -61,6 +66,7 @@ export const command: Command = {
       "pass-env": { type: "string", multiple: true },
       "stderr-prefix": { type: "string" },
       listen: { type: "string", multiple: true },
+      "allow-remote": { type: "string", multiple: true },
       "max-line": { type: "string" },
     }, { min: 0, max: 0 });
     if (server === undefined && values.policy === undefined) {
@@ -84,6 +90,7 @@ export const command: Command = {
       passEnv: values["pass-env"] ?? [],
       stderrPrefix: values["stderr-prefix"],
       listen: (values.listen ?? []).map(parseDoor),
+      allowRemote: values["allow-remote"] ?? [],
       maxLine: parseMaxLine(values["max-line"]),
       version,
       notice: (text) => terminal.err(`mcp-guard: ${text}\n`),
@@ -103,10 +110,13 @@ function splitAtServer(
   return { own: args.slice(0, at), server };
 }
 
-/** `unix:` and an absolute path, or nothing behind it. */
+/** `unix:` or `unix+http:` and an absolute path or nothing behind it, or `http:` with an address and a port. */
 function parseDoor(url: string): string {
-  if (/^unix:(\/.+)?$/s.test(url)) return url;
-  const hint = /^(unix\+)?http:/.test(url) ? "HTTP is not supported yet" : "write unix:/path/to.sock";
+  if (/^unix(\+http)?:(\/.+)?$/s.test(url)) return url;
+  if (/^http:\/\/(\d{1,3}(\.\d{1,3}){3}|\[[0-9a-f:]+\]):\d{1,5}\/?$/i.test(url) && URL.canParse(url)) {
+    return url;
+  }
+  const hint = "write unix:/path/to.sock, unix+http:/path/to.sock or http://127.0.0.1:PORT";
   throw new UsageError(`--listen cannot be '${url}': ${hint}`);
 }
 

@@ -21,6 +21,7 @@ export function compileEntry(node: MapNode, workshop: Workshop): PlacedEntry {
     name: textField(node, "name") ?? "",
     ...readFloors(node, weakening, workshop.report),
     ...weakening,
+    waived: weakening.proof === "not-required",
     account: readAccount(node, workshop),
     program: readProgram(node, workshop),
     parents: readParents(node, workshop),
@@ -29,8 +30,8 @@ export function compileEntry(node: MapNode, workshop: Workshop): PlacedEntry {
     forbid: readForbid(node, workshop),
   };
   // Without anything measured there is nothing that could be proven to speak, unless its author wants it all the same.
-  const waived = textField(node, "proof") === undefined && isAccount(entry);
-  return { entry: waived ? { ...entry, proof: "not-required" } : entry, node };
+  const unprovable = textField(node, "proof") === undefined && isAccount(entry);
+  return { entry: unprovable ? { ...entry, proof: "not-required" } : entry, node };
 }
 
 function readWeakening(node: MapNode): Weakening {

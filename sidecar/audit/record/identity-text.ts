@@ -29,7 +29,7 @@ export function identityText(identity: SessionIdentity): string {
     `,"executable":{${factsText(executableFacts(evidence.process))}}${lineageText(evidence)}}`;
 }
 
-function peerFacts({ credentials, process }: PeerEvidence): Facts {
+function peerFacts({ credentials, process, transport }: PeerEvidence): Facts {
   const read = "absent" in process ? undefined : process;
   const pidfd_inode = read?.pidfdInode ?? absent((process as { absent: string }).absent);
   if (isKnown(credentials)) {
@@ -39,7 +39,9 @@ function peerFacts({ credentials, process }: PeerEvidence): Facts {
   }
   // Without credentials the pid is whichever process attestation found at the other end.
   if (read === undefined) return { pid: credentials, uid: credentials, pidfd_inode };
-  return { pid: known(read.pid, "lineage"), uid: read.uid, pidfd_inode };
+  // Over TCP nobody may be known to hold the other end, and then there is no pid.
+  const pid = read.pid > 0 ? known(read.pid, transport === "tcp" ? "heuristic" : "lineage") : pidfd_inode;
+  return { pid, uid: read.uid, pidfd_inode };
 }
 
 function executableFacts(process: PeerEvidence["process"]): Facts {

@@ -10,8 +10,9 @@ import { unproven } from "../../attest/unproven.ts";
 import type { SessionIdentity } from "../../audit/audit-log.ts";
 import type { GuardErrorCode } from "../../model/errors.ts";
 import { type Credentials, isKnown, type PeerEvidence } from "../../model/evidence.ts";
+import { monotonicMs } from "../../platform/monotonic.ts";
 import type { PeerStream } from "../../platform/platform.ts";
-import { AdmittedStream } from "./admitted-stream.ts";
+import { AdmittedStream, type SessionStream } from "./admitted-stream.ts";
 
 /** Who asks, and by what it is judged. */
 export interface AdmissionRequest {
@@ -25,12 +26,25 @@ export interface AdmissionRequest {
   readonly trustDomain: string;
   /** The process that handed its stream over. */
   readonly handedOverBy?: number;
+  /** Whether the process is known already: nothing of this connection can be older than its measurement. */
+  readonly bornProven?: boolean;
 }
 
 /** A peer that was let in. It owns the attestation. */
-export interface AdmittedPeer {
+export interface AdmittedPeer extends SessionPeer {
   readonly admitted: true;
   readonly stream: AdmittedStream;
+  /** Its process's number, which is nobody else's while it lives. */
+  readonly pid: number | undefined;
+  /** When it was measured last, on the monotonic clock. */
+  readonly measuredAt: number;
+  /** Whether the process lives and, where it was admitted for what it runs, still runs that. */
+  isCurrent(): boolean;
+}
+
+/** All that a session has to know of its peer. */
+export interface SessionPeer {
+  readonly stream: SessionStream;
   /** The entry of the policy that it matched. */
   readonly client: string | undefined;
   /** What the admission rests on: the lowest grade among the facts that were needed. */
@@ -40,7 +54,7 @@ export interface AdmittedPeer {
   /** What it was admitted by. */
   readonly clients: Clients | undefined;
   /** The process that handed its stream over. */
-  readonly handedOverBy: number | undefined;
+  readonly handedOverBy?: number | undefined;
   /** Who it is, as far as is known at once. */
   readonly identity: SessionIdentity;
   /** The same with all there is to know. Never rejects. */
@@ -87,7 +101,7 @@ async function decide(request: AdmissionRequest): Promise<AdmittedPeer | Refused
   if (gate !== undefined) return gate;
   if (clients === undefined) return admitted(request, { grade: "kernel", account: true });
   const evidence = await attestation.gather(clients.wants);
-  const early = earlyBytes(request.stream);
+  const early = request.bornProven === true ? 0 : earlyBytes(request.stream);
   const changed = attestation.remeasure();
   if (changed !== undefined) return refused(request, "ERR_PEER_GONE", [changed], evidence);
   const admission = clients.admit(evidence, world);
@@ -173,6 +187,9 @@ function admitted(
     proof,
     clients: request.clients,
     handedOverBy: request.handedOverBy,
+    pid: isKnown(attestation.immediate.credentials) ? attestation.immediate.credentials.value.pid : undefined,
+    measuredAt: monotonicMs(),
+    isCurrent: () => account ? attestation.isAlive() : attestation.stillSame(),
     identity: identify(attestation.immediate),
     complete: async () => identify(await attestation.complete),
     stillAdmitted: (later, world) => stillAdmitted(request, { ...terms, proof, sender }, later, world),

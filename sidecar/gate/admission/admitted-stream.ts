@@ -43,10 +43,25 @@ export interface AdmittedEvents {
   lost(loss: PeerLoss): void;
 }
 
+/** What a session reads its peer's lines from, and answers to: one connection, or what an HTTP door makes of many. */
+export interface SessionStream {
+  /** Nothing is told before this. */
+  start(events: AdmittedEvents): void;
+  pause(): void;
+  resume(): void;
+  /** @returns false when the caller should wait for `drain` before it writes more. */
+  write(bytes: Uint8Array): boolean;
+  /** Bytes accepted by `write` that the peer has not taken. */
+  readonly buffered: number;
+  /** Nothing more will be written. */
+  end(): void;
+  destroy(): void;
+}
+
 /** How often a peer that says nothing is looked at: its socket may outlive it in a child's hands. */
 const WATCH_MS = 1000;
 
-export class AdmittedStream {
+export class AdmittedStream implements SessionStream {
   readonly #stream: PeerStream;
   readonly #attestation: Attestation;
   readonly #terms: StreamTerms;

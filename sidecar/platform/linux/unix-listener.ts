@@ -5,6 +5,7 @@
  */
 import { type BigIntStats, lstatSync, unlinkSync } from "node:fs";
 import { GuardError } from "../../model/errors.ts";
+import { monotonicMs } from "../monotonic.ts";
 import type { UnixListener, UnixListenerEvents } from "../platform.ts";
 import type { Calls } from "./calls.ts";
 import { watchByThread } from "./epoll-thread.ts";
@@ -78,6 +79,8 @@ class Listener implements UnixListener {
   readonly #readiness: Readiness;
   #timer: ReturnType<typeof setTimeout> | undefined;
   #closed = false;
+  /** When nobody was waiting, the last time that we looked. */
+  #emptyAt = -Infinity;
 
   constructor(calls: Calls, fd: number, path: string, { events, descriptors }: Taking) {
     this.#calls = calls;
@@ -101,13 +104,15 @@ class Listener implements UnixListener {
 
   #accept(): void {
     for (let accepts = 0; accepts < MAX_ACCEPTS && !this.#closed; accepts++) {
+      // Before the call: who connects behind our back meanwhile must not look younger than they are.
+      const asked = monotonicMs();
       const fd = this.#calls.accept(this.#fd);
       if (fd >= 0) {
         this.#arrived(fd);
         continue;
       }
       const code = this.#calls.errno();
-      if (code === "EAGAIN") return;
+      if (code === "EAGAIN") return void (this.#emptyAt = asked);
       if (PASSING.has(code)) continue;
       if (EXHAUSTED.has(code)) this.#rest();
       return this.#events.onError(Object.assign(new Error(`accept ${code}`), { code }));
@@ -122,7 +127,7 @@ class Listener implements UnixListener {
       this.#calls.close(fd);
       return this.#events.onError(error as Error);
     }
-    this.#events.onConnection({ fd, stream });
+    this.#events.onConnection({ fd, stream, connectedAfter: this.#emptyAt });
   }
 
   #rest(): void {

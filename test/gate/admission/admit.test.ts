@@ -13,6 +13,7 @@ const AGENT: Admission = {
   grade: "measured",
   account: false,
   proof: "required",
+  waived: false,
   sender: "every",
 };
 

@@ -1,0 +1,204 @@
+/**
+ * What becomes of one request: whose it is, which era it speaks, and which session it is for. What its message may do
+ * is decided behind this, by the gate.
+ */
+import type { IncomingMessage, ServerResponse } from "node:http";
+import { BodyBudget, readBody } from "./body.ts";
+import { bodyLine } from "./body-line.ts";
+import type { HttpPeer } from "./http-peer.ts";
+import type { HttpSessions } from "./http-sessions.ts";
+import type { LegacySession } from "./legacy-session.ts";
+import { checkModern, isModern, MODERN_VERSIONS } from "./modern-headers.ts";
+import { type Outline, outlineOfPeer } from "./outline.ts";
+import {
+  badRequest,
+  forbidden,
+  noSession,
+  notAllowed,
+  PARSE_ERROR,
+  type Problem,
+  sendProblem,
+  tooMany,
+} from "./problem.ts";
+import { checkAcceptsEvents, checkHead, checkMedia, type Headers, type Place } from "./request-head.ts";
+
+export interface EndpointOptions {
+  readonly place: Place;
+  readonly sessions: HttpSessions;
+  /** Longest message, in bytes. */
+  readonly maxBody: number;
+  /** Records that a request was refused. @returns The id that the peer is told. */
+  readonly refused: (peer: HttpPeer | undefined, problem: Problem) => Promise<string | undefined>;
+}
+
+export interface Arrived {
+  readonly req: IncomingMessage;
+  readonly res: ServerResponse;
+  /** Whether all of it was sent after the peer was measured. */
+  readonly fresh: boolean;
+  /** Who sent it, asked before and after its body was read. */
+  readonly identify: (headers: Headers) => Promise<HttpPeer | Problem>;
+}
+
+/** Versions of the legacy era; a request without the header is of the second one (2025-03-26). */
+const LEGACY_VERSIONS: ReadonlySet<string> = new Set([
+  "2024-10-07",
+  "2024-11-05",
+  "2025-03-26",
+  "2025-06-18",
+  "2025-11-25",
+]);
+/** Of bodies that are being read. */
+const BODY_BYTES = 64 * 1024 * 1024;
+
+export class Endpoint {
+  readonly #options: EndpointOptions;
+  readonly #budget: BodyBudget;
+
+  constructor(options: EndpointOptions) {
+    this.#options = options;
+    this.#budget = new BodyBudget(Math.max(BODY_BYTES, 4 * options.maxBody));
+  }
+
+  /** Answers the request, sooner or later. Never rejects: what throws on the way is a refusal. */
+  async handle(arrived: Arrived): Promise<void> {
+    const { req, res } = arrived;
+    let peer: HttpPeer | undefined;
+    try {
+      const headers = checkHead(req, this.#options.place);
+      if ("status" in headers) return await this.#refuse(res, await whoElse(arrived), headers);
+      const who = await arrived.identify(headers);
+      if ("status" in who) return await this.#refuse(res, peer, who);
+      peer = who;
+      const problem = await this.#serve(arrived, peer, headers);
+      if (problem !== undefined) await this.#refuse(res, peer, problem);
+    } catch {
+      await this.#refuse(res, peer, {
+        status: 500,
+        code: -32603,
+        message: "Internal error",
+        audit: "http:threw",
+      });
+    }
+  }
+
+  async #refuse(res: ServerResponse, peer: HttpPeer | undefined, problem: Problem): Promise<void> {
+    if (problem.audit === undefined) return sendProblem(res, problem);
+    const refusal = await this.#options.refused(peer, problem);
+    const suffix = refusal === undefined ? "" : ` (mcp-guard ${refusal})`;
+    sendProblem(res, { ...problem, message: `${problem.message}${suffix}` });
+  }
+
+  async #serve(arrived: Arrived, peer: HttpPeer, headers: Headers): Promise<Problem | undefined> {
+    switch (arrived.req.method) {
+      case "POST":
+        return await this.#post(arrived, peer, headers);
+      case "GET":
+        return this.#get(arrived, peer, headers);
+      default:
+        return this.#delete(arrived, peer, headers);
+    }
+  }
+
+  async #post(arrived: Arrived, peer: HttpPeer, headers: Headers): Promise<Problem | undefined> {
+    const { req, res } = arrived;
+    const media = checkMedia(headers);
+    if (media !== undefined) return media;
+    const body = await readBody(req, { limit: this.#options.maxBody, budget: this.#budget, key: peer.key });
+    if (body === undefined) return void res.destroy();
+    if ("status" in body) return body;
+    // A body may take its time: whoever began it must still be who ends it.
+    const again = await arrived.identify(headers);
+    if ("status" in again) return again;
+    if (!again.isSame(peer)) return forbidden("Not admitted", "http:peer-changed");
+    const line = bodyLine(body);
+    if (line === undefined) return badRequest("The body is not JSON", { code: PARSE_ERROR });
+    const outline = outlineOfPeer(line);
+    return isModern(outline, headers)
+      ? this.#modern(line, outline, arrived, again, headers)
+      : this.#legacy(line, outline, arrived, again, headers);
+  }
+
+  #modern(
+    line: Buffer,
+    outline: Outline,
+    arrived: Arrived,
+    peer: HttpPeer,
+    headers: Headers,
+  ): Problem | undefined {
+    const problem = outline.kind === "flawed" ? undefined : checkModern(outline, headers);
+    if (problem !== undefined) return problem;
+    const session = this.#options.sessions.modernOf(peer);
+    if (session === undefined) return tooMany("Too many sessions are open");
+    session.post(line, outline, arrived.fresh, arrived.res);
+    return undefined;
+  }
+
+  #legacy(
+    line: Buffer,
+    outline: Outline,
+    arrived: Arrived,
+    peer: HttpPeer,
+    headers: Headers,
+  ): Problem | undefined {
+    const id = headers.get("mcp-session-id");
+    if (id === undefined && outline.method === "initialize" && outline.kind === "request") {
+      const opened = this.#options.sessions.openLegacy(peer);
+      if (opened === undefined) return tooMany("Too many sessions are open");
+      opened.post(line, outline, arrived.fresh, arrived.res);
+      return undefined;
+    }
+    const session = this.#session(peer, headers);
+    if ("status" in session) {
+      // What is no message at all is said first: a client that sent it has no session to look for.
+      return outline.kind === "flawed" && id === undefined
+        ? badRequest("The body is not one JSON-RPC message", { code: PARSE_ERROR })
+        : session;
+    }
+    // Its id was told to nobody before the peer was measured: who shows it is who was.
+    session.post(line, outline, true, arrived.res);
+    return undefined;
+  }
+
+  #get({ res }: Arrived, peer: HttpPeer, headers: Headers): Problem | undefined {
+    if (namesModern(headers)) return notAllowed("POST");
+    const media = checkAcceptsEvents(headers);
+    if (media !== undefined) return media;
+    const session = this.#session(peer, headers);
+    if ("status" in session) return session;
+    session.listen(res, headers.get("last-event-id"));
+    return undefined;
+  }
+
+  #delete({ res }: Arrived, peer: HttpPeer, headers: Headers): Problem | undefined {
+    if (namesModern(headers)) return notAllowed("POST");
+    const session = this.#session(peer, headers);
+    if ("status" in session) return session;
+    this.#options.sessions.end(session);
+    res.writeHead(200, { "content-length": 0 }).end();
+    return undefined;
+  }
+
+  #session(peer: HttpPeer, headers: Headers): LegacySession | Problem {
+    const version = headers.get("mcp-protocol-version");
+    if (version !== undefined && !LEGACY_VERSIONS.has(version)) {
+      return badRequest("Unsupported MCP-Protocol-Version");
+    }
+    const id = headers.get("mcp-session-id");
+    if (id === undefined) return badRequest("The Mcp-Session-Id header is required");
+    const session = this.#options.sessions.findLegacy(id, peer);
+    // Another's is not found either, for who asks; the log says what it was.
+    if (session === "foreign") return noSession("http:session-of-another");
+    return session ?? noSession();
+  }
+}
+
+/** Who sent a request that is refused anyway, for the log. */
+async function whoElse({ identify }: Arrived): Promise<HttpPeer | undefined> {
+  const who = await identify(new Map());
+  return "status" in who ? undefined : who;
+}
+
+function namesModern(headers: Headers): boolean {
+  return MODERN_VERSIONS.includes(headers.get("mcp-protocol-version") ?? "");
+}

@@ -1,0 +1,152 @@
+/** All sessions of an HTTP door, each bound to the peer that made it. */
+import type { SessionPeer } from "../../gate/admission/admit.ts";
+import type { PeerLoss } from "../../gate/admission/admitted-stream.ts";
+import { monotonicMs } from "../../platform/monotonic.ts";
+import type { Capacity, Seat } from "../capacity.ts";
+import type { HttpPeer } from "./http-peer.ts";
+import { LegacySession } from "./legacy-session.ts";
+import { ModernSession } from "./modern-session.ts";
+
+export interface HttpSessionsOptions {
+  /** Starts the gate's session. @returns Settles when it has ended. */
+  readonly serve: (peer: SessionPeer) => Promise<unknown>;
+  /** One for all doors. */
+  readonly capacity: Capacity;
+}
+
+type AnySession = LegacySession | ModernSession;
+
+/** Of one peer; a client that does not end its sessions loses the one that it used least lately. */
+const MAX_OF_ONE = 16;
+const SWEEP_MS = 1000;
+/** A session that nobody uses is ended. Legacy clients begin anew then, since they are told 404. */
+const IDLE_MS = { legacy: 30 * 60_000, modern: 5 * 60_000 };
+
+export class HttpSessions {
+  readonly #options: HttpSessionsOptions;
+  /** In the order in which they were used last. */
+  readonly #used = new Map<AnySession, number>();
+  readonly #legacy = new Map<string, LegacySession>();
+  readonly #sweep: ReturnType<typeof setInterval>;
+
+  constructor(options: HttpSessionsOptions) {
+    this.#options = options;
+    this.#sweep = setInterval(() => this.#look(), SWEEP_MS);
+    this.#sweep.unref();
+  }
+
+  /** @returns Undefined when there is no room. */
+  openLegacy(peer: HttpPeer): LegacySession | undefined {
+    const seat = this.#takeSeat(peer);
+    if (seat === undefined) return undefined;
+    const session = new LegacySession(peer, (it) => this.#forget(it));
+    this.#legacy.set(session.id, session);
+    this.#serve(session, seat);
+    return session;
+  }
+
+  /** `foreign`: there is one of this id, and it is another's. */
+  findLegacy(id: string, peer: HttpPeer): LegacySession | "foreign" | undefined {
+    const session = this.#legacy.get(id);
+    if (session === undefined) return undefined;
+    if (!session.peer.isSame(peer)) return "foreign";
+    this.#use(session);
+    return session;
+  }
+
+  /** The peer's own, made when there is none. @returns Undefined when there is no room. */
+  modernOf(peer: HttpPeer): ModernSession | undefined {
+    for (const session of this.#used.keys()) {
+      if (!(session instanceof ModernSession) || !session.channel.open || !session.peer.isSame(peer)) {
+        continue;
+      }
+      this.#use(session);
+      return session;
+    }
+    const seat = this.#takeSeat(peer);
+    if (seat === undefined) return undefined;
+    const session = new ModernSession(peer, (it) => this.#forget(it));
+    this.#serve(session, seat);
+    return session;
+  }
+
+  /** The client wants no more of it: from here on nobody finds it. */
+  end(session: AnySession): void {
+    this.#forget(session);
+    session.end();
+  }
+
+  /** Somebody else spoke in a peer's name, or it became another: nothing that it opened goes on. */
+  lose(peer: HttpPeer, loss: PeerLoss): void {
+    for (const session of [...this.#used.keys()]) {
+      if (session.peer === peer || session.peer.isSame(peer)) session.channel.lose(loss);
+    }
+  }
+
+  /** Peers that have sessions. */
+  *peers(): Iterable<HttpPeer> {
+    for (const { peer } of this.#used.keys()) yield peer;
+  }
+
+  /** Opens no more. Those that run are the guard's to stop. */
+  close(): void {
+    clearInterval(this.#sweep);
+  }
+
+  /** @param seat Kept until the server has stopped, by ended sessions too. */
+  #serve(session: AnySession, seat: Seat): void {
+    const { peer, channel } = session;
+    peer.hold();
+    this.#used.set(session, monotonicMs());
+    const { client, clients, grade, proof, identity } = peer.identity;
+    void this.#options.serve({
+      stream: channel,
+      client,
+      clients,
+      grade,
+      proof,
+      identity,
+      complete: () => peer.identity.complete(),
+      stillAdmitted: (later, world) => peer.identity.stillAdmitted(later, world),
+      close: () => peer.release(),
+    }).finally(() => {
+      seat.leave();
+      channel.destroy();
+    });
+  }
+
+  #use(session: AnySession): void {
+    this.#used.delete(session);
+    this.#used.set(session, monotonicMs());
+  }
+
+  #forget(session: AnySession): void {
+    this.#used.delete(session);
+    if (session instanceof LegacySession) this.#legacy.delete(session.id);
+  }
+
+  /** @returns Undefined when there is no room. */
+  #takeSeat(peer: HttpPeer): Seat | undefined {
+    const own = Array.from(this.#used.keys()).filter((session) => session.peer.isSame(peer));
+    const seat = this.#options.capacity.sit();
+    if (own.length < MAX_OF_ONE && seat !== undefined) return seat;
+    // The one that was used least lately makes room. Its own seat is free once its server has stopped.
+    const idle = own.find((session) => !session.busy);
+    if (idle !== undefined) this.end(idle);
+    if (idle !== undefined && seat !== undefined) return seat;
+    seat?.leave();
+    return undefined;
+  }
+
+  /** A process that ended, or runs something else by now, and sessions that nobody uses. */
+  #look(): void {
+    const now = monotonicMs();
+    for (const [session, since] of [...this.#used]) {
+      if (!session.peer.isCurrent()) session.channel.lose({ code: "ERR_PEER_GONE", detail: "ended" });
+      else if (session.busy) this.#used.set(session, now);
+      else if (now - since > IDLE_MS[session instanceof LegacySession ? "legacy" : "modern"]) {
+        this.end(session);
+      }
+    }
+  }
+}

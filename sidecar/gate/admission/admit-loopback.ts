@@ -1,0 +1,88 @@
+/**
+ * Whether whoever connected to a TCP port is let in without a token: only by an entry that waives the proof in so many
+ * words, since nobody can say here which process speaks.
+ */
+import type { AdmissionWorld, Clients } from "../../../policy/clients.ts";
+import type { Attestation } from "../../attest/attest.ts";
+import { principalOf } from "../../attest/principal.ts";
+import { unproven } from "../../attest/unproven.ts";
+import type { SessionIdentity } from "../../audit/audit-log.ts";
+import type { PeerEvidence } from "../../model/evidence.ts";
+import type { RefusedPeer, SessionPeer } from "./admit.ts";
+
+export interface LoopbackRequest {
+  readonly attestation: Attestation;
+  /** Undefined: there is no entry, so nobody is let in without a token. */
+  readonly clients: Clients | undefined;
+  readonly world: AdmissionWorld;
+  readonly trustDomain: string;
+}
+
+/** A user of this machine, and perhaps a process of it. It owns the attestation. */
+export interface LoopbackPeer extends Omit<SessionPeer, "stream"> {
+  readonly admitted: true;
+  /** Whether the socket is the one that was admitted, and whoever holds it has not changed. */
+  isConnected(): boolean;
+  /** Whether whoever held it lives, where somebody was found. */
+  isAlive(): boolean;
+}
+
+/** Decides once. Never rejects: whatever throws on the way is a refusal. The attestation of a refused one is the caller's. */
+export async function admitLoopback(request: LoopbackRequest): Promise<LoopbackPeer | RefusedPeer> {
+  try {
+    return await decide(request);
+  } catch {
+    return refused(request, ["judging-failed"]);
+  }
+}
+
+async function decide(request: LoopbackRequest): Promise<LoopbackPeer | RefusedPeer> {
+  const { attestation, clients, world, trustDomain } = request;
+  if (clients === undefined) return refused(request, ["no-clients"]);
+  const evidence = await attestation.gather(clients.wants);
+  const changed = attestation.remeasure();
+  if (changed !== undefined) return refused(request, [changed], evidence);
+  const admission = clients.admit(evidence, world);
+  if (!admission.admitted) {
+    return refused(
+      request,
+      admission.reasons.map(({ client, because }) => `${client}: ${because}`),
+      evidence,
+    );
+  }
+  const { client, grade, waived } = admission;
+  if (!waived) return refused(request, [`${client}: it needs a token`], evidence);
+  const identify = (measured: PeerEvidence): SessionIdentity => {
+    const weak = unproven(measured);
+    return { principal: principalOf(weak, trustDomain, client), evidence: weak };
+  };
+  return {
+    admitted: true,
+    client,
+    clients,
+    grade,
+    proof: "not-required",
+    identity: identify(evidence),
+    complete: async () => identify(await attestation.complete),
+    stillAdmitted: (later, elsewhere) =>
+      stillAdmitted({ ...request, clients: later, world: elsewhere }, client),
+    isConnected: () => attestation.remeasure() === undefined,
+    isAlive: () => attestation.isAlive(),
+    close: () => attestation.close(),
+  };
+}
+
+async function stillAdmitted(request: LoopbackRequest, client: string): Promise<boolean> {
+  const again = await admitLoopback(request);
+  return again.admitted && again.client === client;
+}
+
+function refused(
+  { attestation, trustDomain }: LoopbackRequest,
+  reasons: readonly string[],
+  measured: PeerEvidence = attestation.immediate,
+): RefusedPeer {
+  const evidence = unproven(measured);
+  const principal = principalOf(evidence, trustDomain);
+  return { admitted: false, code: "ERR_PEER_REFUSED", reasons, identity: { principal, evidence } };
+}

@@ -1,0 +1,83 @@
+/** All sessions of a guard that listens, and the servers behind them. */
+import type { SessionPeer } from "./gate/admission/admit.ts";
+import type { Session } from "./gate/session.ts";
+import { DEFAULT_LIMITS } from "./gate/session-state.ts";
+import { SharedServer } from "./gate/shared/shared-server.ts";
+import { exitCode, type Guard, openSession } from "./guard.ts";
+import type { LaunchedUpstream } from "./upstream/launch-options.ts";
+
+const NOT_ADMITTED = 1;
+
+/** The sessions that run, at whichever door their peers arrived. */
+export class Sessions {
+  readonly #guard: Guard;
+  readonly #open = new Set<Session>();
+  readonly #shared: SharedServer | undefined;
+  #stopping = false;
+
+  constructor(guard: Guard) {
+    this.#guard = guard;
+    if (guard.policy?.session.children === "shared") this.#shared = shareServer(guard);
+  }
+
+  /** @returns The exit code to hand on. */
+  async serve(peer: SessionPeer): Promise<number> {
+    const { policy, world } = this.#guard;
+    // Another policy was loaded while it was being admitted.
+    if (peer.clients !== policy?.clients && !await peer.stillAdmitted(policy?.clients, world)) {
+      peer.close();
+      peer.stream.destroy();
+      return NOT_ADMITTED;
+    }
+    const session = openSession(this.#guard, peer, this.#launcher(peer));
+    this.#open.add(session);
+    // Somebody was let in while the guard was being stopped.
+    if (this.#stopping) session.stop("signal");
+    const end = await session.ended;
+    this.#open.delete(session);
+    if (end.error !== undefined) this.#guard.options.notice(end.error.message);
+    return exitCode(end);
+  }
+
+  /** Loads the policy once more: for whoever comes, and, where it is stricter, for whoever is here. */
+  async reload(): Promise<void> {
+    const policy = await this.#guard.reload();
+    if (policy === undefined) return;
+    await Promise.all([...this.#open].map((session) => session.adopt(policy, this.#guard.world)));
+  }
+
+  async stop(): Promise<void> {
+    this.#stopping = true;
+    const all = [...this.#open];
+    for (const session of all) session.stop("signal");
+    await Promise.all([this.#shared?.stop("signal"), ...all.map((session) => session.ended)]);
+  }
+
+  #launcher(peer: SessionPeer): () => Promise<LaunchedUpstream> {
+    const shared = this.#shared;
+    if (shared === undefined) return () => this.#guard.launch();
+    let { principal } = peer.identity;
+    void peer.complete().then((identity) => principal = identity.principal);
+    return () => shared.join({ principal: () => principal.id });
+  }
+}
+
+function shareServer({ launch, log }: Guard): SharedServer {
+  return new SharedServer({
+    launch,
+    longestLine: DEFAULT_LIMITS.upstreamLine,
+    record: (type, detail) => {
+      log.append({ type, detail });
+      flushed(log);
+    },
+  });
+}
+
+/** These records let nothing through: a log that cannot be written says so itself with the next one that can. */
+function flushed(log: Guard["log"]): void {
+  try {
+    log.flush();
+  } catch {
+    // Counted by the log; what must not go on without its record is held back by the sessions.
+  }
+}
