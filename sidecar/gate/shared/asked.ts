@@ -71,7 +71,7 @@ export class AskedTable {
     const asked = this.#byNumber.get(number);
     if (asked === undefined || asked.tick >= begun) return undefined;
     this.#byNumber.delete(number);
-    this.#forgetNumber(asked, number);
+    this.#forgetNumber(asked);
     return asked;
   }
 
@@ -102,7 +102,7 @@ export class AskedTable {
     const number = this.#numbers.get(share)?.get(rpcId);
     const asked = number === undefined ? undefined : this.#byNumber.get(number);
     if (number === undefined || asked === undefined) return undefined;
-    this.#forgetNumber(asked, number);
+    this.#forgetNumber(asked);
     this.#tokens.delete(number);
     if (asked.outlives === true) {
       asked.share = undefined;
@@ -123,9 +123,7 @@ export class AskedTable {
     return numbers;
   }
 
-  #forgetNumber({ share, rpcId }: Asked, number: number): void {
-    const numbers = share === undefined ? undefined : this.#numbers.get(share);
-    // The id may have been used again since.
-    if (numbers?.get(rpcId) === number) numbers.delete(rpcId);
+  #forgetNumber({ share, rpcId }: Asked): void {
+    if (share !== undefined) this.#numbers.get(share)?.delete(rpcId);
   }
 }

@@ -225,6 +225,19 @@ tasks("of a session that is over are cancelled; no server can give one peer anot
   assert.equal(stage.heard().map((it) => [it["method"], it["params"]]), [["tasks/cancel", { taskId: "T" }]]);
 });
 
+tasks("of a session that is over make no progress any more", async () => {
+  const stage = openStage();
+  const one = await opened(stage);
+  one.says(call(1, { task: {}, _meta: { progressToken: 1 } }));
+  const number = stage.heard()[0]!["id"];
+  stage.says(result(number, { task: { taskId: "T" } }));
+  await one.heard();
+  void one.share.stop("peer-gone");
+  stage.says(notification("notifications/progress", { progressToken: number, progress: 1 }));
+  assert.equal(await one.heard(), []);
+  assert.equal(stage.noise.slice(-1), ["progress-of-nothing"]);
+});
+
 tasks.run();
 
 const META = { "io.modelcontextprotocol/protocolVersion": "2026-07-28" };
