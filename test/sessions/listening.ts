@@ -20,7 +20,8 @@ export interface Listening {
 }
 
 export interface ListenerOptions {
-  readonly policy?: string;
+  /** Its text, or what makes it for the folder that is lent. */
+  readonly policy?: string | ((folder: string) => string);
   /** Sockets, relative to the folder that is lent. @default {["door/s.sock"]} */
   readonly sockets?: readonly string[];
   /** The server's command, made for that folder. @default {the puppet, which records into `received`} */
@@ -36,7 +37,9 @@ export async function withListener(
     const paths = sockets.map((name) => join(folder, name));
     const audit = join(folder, "audit.jsonl");
     const file = join(folder, "policy.yaml");
-    if (policy !== undefined) writeFileSync(file, policy, { mode: 0o600 });
+    if (policy !== undefined) {
+      writeFileSync(file, typeof policy === "string" ? policy : policy(folder), { mode: 0o600 });
+    }
     const [program, ...args] = [
       ...guardCommand(),
       "run",

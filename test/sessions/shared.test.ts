@@ -109,10 +109,10 @@ shared(
         "upstream-gone",
         "upstream-gone",
       ]);
-      const exits = guard.records().filter((it) =>
-        it["type"] === "upstream-exit" && it["session"] === undefined
-      );
-      assert.equal(exits.map((it) => (it["detail"] as JsonRpc)["code"]), [3]);
+      const exits = () =>
+        guard.records().filter((it) => it["type"] === "upstream-exit" && it["session"] === undefined);
+      await waitUntil(() => exits().length > 0);
+      assert.equal(exits().map((it) => (it["detail"] as JsonRpc)["code"]), [3]);
       const next = await open(guard.path);
       assert.not.equal(servers(guard), [before]);
       assert.is(textOf(await next.call(1, "echo", { n: 1 })), '{"n":1}');
