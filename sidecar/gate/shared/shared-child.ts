@@ -130,7 +130,7 @@ export class SharedChild implements ShareHost {
       end: () => {},
       error: (error) => {
         // It reads no more: nobody may wait for it to.
-        for (const share of [...this.#state.shares]) share.input.fail(error);
+        for (const share of this.#state.shares) share.input.fail(error);
         this.#closed();
       },
       drain: () => this.#drained(),
@@ -144,7 +144,7 @@ export class SharedChild implements ShareHost {
 
   #drained(): void {
     this.#writable = true;
-    for (const share of [...this.#state.shares]) share.relieve();
+    for (const share of this.#state.shares) share.relieve();
   }
 
   /** Ends the session of whoever has left too much unread. */
@@ -171,7 +171,7 @@ export class SharedChild implements ShareHost {
   /** A process that exits closes its ends a moment before we hear of it; one that does not will never answer again. */
   #closed(): void {
     this.#broken = true;
-    for (const share of [...this.#state.shares]) share.output.finish();
+    for (const share of this.#state.shares) share.output.finish();
     setTimeout(() => {
       if (this.#exit === undefined) this.#retire("server-closed");
     }, EXIT_FOLLOWS_MS);
@@ -187,7 +187,7 @@ export class SharedChild implements ShareHost {
     this.#exit = exit;
     this.#child.output.destroy();
     // Each session tells its own peer, request by request. Nothing is asked again of another process.
-    for (const share of [...this.#state.shares]) share.end(exit);
+    for (const share of this.#state.shares) share.end(exit);
     this.#state.shares.clear();
     return exit;
   }

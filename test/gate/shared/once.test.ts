@@ -13,7 +13,7 @@ opening("a later peer is answered from what the first one was, under its own id,
   one.says(request(0, "initialize", OPENING));
   const [asked] = stage.heard();
   stage.says(
-    `{"result" : {"protocolVersion":"2025-11-25","x": 1.0},  "id":${asked!["id"]}, "jsonrpc":"2.0"}`,
+    `{"result" : {"protocolVersion":"2025-11-25","x": 1.0},  "id":${String(asked!["id"])}, "jsonrpc":"2.0"}`,
   );
   assert.equal(await one.heard(), [
     '{"result" : {"protocolVersion":"2025-11-25","x": 1.0},  "id":0, "jsonrpc":"2.0"}',

@@ -170,7 +170,8 @@ it(
         const actors = [stage.join(), stage.join()];
         for (const actor of actors) actor.says('{"jsonrpc":"2.0","id":1,"method":"ping"}');
         const numbers = stage.heard().map((message) => message["id"]);
-        const text = numbers.map((n, i) => `{"jsonrpc":"2.0","id":${n},"result":{"é":"${i}"}}\r\n`).join("");
+        const text = numbers.map((n, i) => `{"jsonrpc":"2.0","id":${String(n)},"result":{"é":"${i}"}}\r\n`)
+          .join("");
         const bytes = Buffer.from(text);
         for (let at = 0, i = 0; at < bytes.length; i++) {
           const cut = cuts[i % cuts.length]!;

@@ -146,12 +146,12 @@ tells("a malformed or overlong answer is told to who waits, and to nobody else",
   one.says(call(1), call(2));
   two.says(call(1));
   const [first, second] = stage.heard();
-  stage.says(`{"jsonrpc":"2.0","id":${first!["id"]},"id":${first!["id"]},"result":{}}`);
-  stage.says(`{"jsonrpc":"2.0","id":${second!["id"]},"result":{"a":"${"x".repeat(2000)}"}}`);
+  stage.says(`{"jsonrpc":"2.0","id":${String(first!["id"])},"id":${String(first!["id"])},"result":{}}`);
+  stage.says(`{"jsonrpc":"2.0","id":${String(second!["id"])},"result":{"a":"${"x".repeat(2000)}"}}`);
   assert.equal(await two.heard(), []);
   // A line that says its id twice says it to nobody.
   assert.equal(parse(await one.heard()).map((it) => it["id"]), [2]);
-  stage.says(`{"jsonrpc":"2.0","id":${first!["id"]},"result":{},"error":{}}`);
+  stage.says(`{"jsonrpc":"2.0","id":${String(first!["id"])},"result":{},"error":{}}`);
   assert.equal(codes(await one.heard()), [1005]);
 });
 
@@ -198,7 +198,7 @@ tasks("a list is cut to the peer's own, and its other bytes stay", async () => {
     actor.says(request(5, "tasks/list"));
     stage.says(
       `{"jsonrpc":"2.0","result":{"n": 1.0, "tasks" : ${tasks} ,"nextCursor":"x"},"id":${
-        stage.heard()[0]!["id"]
+        String(stage.heard()[0]!["id"])
       }}`,
     );
     return (await actor.heard())[0]!;
