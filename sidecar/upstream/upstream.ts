@@ -22,10 +22,12 @@ export interface Upstream {
   stop(cause: StopCause): Promise<UpstreamExit>;
 }
 
-/** Who ended it; recorded once, the first cause wins. */
 /**
+ * Who ended it; recorded once, the first cause wins.
+ *
  * `server-closed`: it closed its input or output and lived on. `idle`, `max-age`, `max-calls`: the session came to that
- * limit of the policy's. `peer-slow`: a peer of a shared server left too much unread.
+ * limit of the policy's. `peer-slow`: a peer of a shared server left too much unread. `server-hangs`: a shared server
+ * did not even answer a ping.
  */
 export type StopCause =
   | "peer-gone"
@@ -37,7 +39,8 @@ export type StopCause =
   | "idle"
   | "max-age"
   | "max-calls"
-  | "peer-slow";
+  | "peer-slow"
+  | "server-hangs";
 
 export interface UpstreamExit {
   readonly code: number | undefined;

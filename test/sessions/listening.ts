@@ -91,6 +91,8 @@ async function withPlace(use: (folder: string) => Promise<void>): Promise<void> 
 
 export interface Peer {
   readonly socket: Socket;
+  /** Settles when the connection is over. */
+  readonly closed: Promise<void>;
   /** Lines that came so far, without their newlines. */
   readonly lines: readonly string[];
   /** Sends one line: an object as JSON, text as it is. */
@@ -106,6 +108,7 @@ export async function connectTo(path: string): Promise<Peer> {
   const socket = connect(path);
   await new Promise((resolve, reject) => socket.once("connect", resolve).once("error", reject));
   socket.on("error", () => {}); // The guard may close first: what tests look at is what came.
+  const closed = new Promise<void>((resolve) => socket.once("close", () => resolve()));
   const inbox = openInbox(socket);
   const send: Peer["send"] = (message) =>
     void socket.write(`${typeof message === "string" ? message : JSON.stringify(message)}\n`);
@@ -115,6 +118,7 @@ export async function connectTo(path: string): Promise<Peer> {
   };
   return {
     socket,
+    closed,
     lines: inbox.lines,
     send,
     receive: inbox.receive,

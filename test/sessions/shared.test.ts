@@ -129,7 +129,7 @@ shared(
       const first = await open(guard.path);
       assert.is(textOf(await first.call(1, "echo", { n: 1 })), '{"n":1}');
       assert.is(errorOf(await first.call(2, "echo", { n: 2 })).code, 1003);
-      await new Promise((resolve) => first.socket.once("close", resolve));
+      await first.closed;
       assert.equal(details(guard, "session-end").map((it) => it["reason"]), ["max-calls"]);
       const second = await open(guard.path);
       assert.is(textOf(await second.call(1, "echo", { n: 3 })), '{"n":3}');

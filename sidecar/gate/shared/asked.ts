@@ -48,8 +48,18 @@ export class AskedTable {
   readonly #tokens = new Map<number, { readonly share: Share; readonly token: Buffer }>();
   #last = 0;
 
-  get size(): number {
-    return this.#byNumber.size;
+  /** Whether a peer waits for something that was asked before this number. */
+  waitsSinceBefore(number: number): boolean {
+    for (const [other, { share }] of this.#byNumber) {
+      if (other >= number) return false;
+      if (share !== undefined) return true;
+    }
+    return false;
+  }
+
+  /** Whether this peer waits for anything. */
+  isWaitedFor(share: Share): boolean {
+    return (this.#numbers.get(share)?.size ?? 0) > 0;
   }
 
   /** @param tick When it is sent: a line that began before cannot answer it. @returns Its number. */

@@ -99,7 +99,11 @@ class Play {
     const actor = this.#actor(who);
     const open = this.asked.filter((it) => it.open && it.actor === actor);
     void actor.share.stop("peer-gone");
-    const cancelled = this.stage.heard().map((it) => (it["params"] as { requestId: number }).requestId);
+    const heard = this.stage.heard();
+    for (const { method, id } of heard) if (method === "ping") this.numbers.add(id as number);
+    const cancelled = heard.flatMap(({ method, params }) =>
+      method === "notifications/cancelled" ? [(params as { requestId: number }).requestId] : []
+    );
     assert.equal(cancelled.sort(byNumber), open.map((it) => it.number).sort(byNumber));
     for (const asked of open) asked.open = false;
     this.actors.splice(this.actors.indexOf(actor), 1);
