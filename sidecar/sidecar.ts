@@ -42,6 +42,9 @@ export async function guard(options: GuardOptions): Promise<number> {
  */
 async function guardStdio(options: GuardOptions): Promise<number> {
   const guard = await assemble(options);
+  if (guard.policy?.session.children === "shared") {
+    options.notice("'session.children: shared' changes nothing here: own standard streams have one session");
+  }
   const signals = new StopSignals();
   // The server starts while we look at who started us.
   const early = guard.launch();

@@ -23,9 +23,11 @@ export interface Upstream {
 }
 
 /**
- * Who ended it; recorded once, the first cause wins. `server-closed`: it closed its input or output and lived on. `idle`,
- * `max-age`, `max-calls`: the session came to that limit of the policy's. `policy-changed`: the policy that was loaded
- * meanwhile does not admit the peer. `peer-slow`: a peer of a shared server left too much unread.
+ * Who ended it; recorded once, the first cause wins.
+ *
+ * `server-closed`: it closed its input or output and lived on. `idle`, `max-age`, `max-calls`: the session came to that
+ * limit of the policy's. `policy-changed`: the policy that was loaded meanwhile does not admit the peer. `peer-slow`: a peer of a shared server left too much unread. `server-hangs`: a shared server
+ * did not even answer a ping.
  */
 export type StopCause =
   | "peer-gone"
@@ -38,7 +40,8 @@ export type StopCause =
   | "max-age"
   | "max-calls"
   | "policy-changed"
-  | "peer-slow";
+  | "peer-slow"
+  | "server-hangs";
 
 export interface UpstreamExit {
   readonly code: number | undefined;

@@ -109,7 +109,7 @@ limits(
       const first = await open(one);
       const second = await open(other);
       const third = await connectTo(one);
-      await new Promise((resolve) => third.socket.once("close", resolve));
+      await third.closed;
       assert.equal(third.lines, []);
       const refusals = () => guard.records().filter((it) => it["type"] === "peer-refused");
       await waitUntil(() => refusals().length > 0);

@@ -21,7 +21,8 @@ export interface Listening {
 }
 
 export interface ListenerOptions {
-  readonly policy?: string;
+  /** Its text, or what makes it for the folder that is lent. */
+  readonly policy?: string | ((folder: string) => string);
   /** Sockets, relative to the folder that is lent. @default {["door/s.sock"]} */
   readonly sockets?: readonly string[];
   /** The server's command, made for that folder. @default {the puppet, which records into `received`} */
@@ -37,7 +38,9 @@ export async function withListener(
     const paths = sockets.map((name) => join(folder, name));
     const audit = join(folder, "audit.jsonl");
     const file = join(folder, "policy.yaml");
-    if (policy !== undefined) writeFileSync(file, policy, { mode: 0o600 });
+    if (policy !== undefined) {
+      writeFileSync(file, typeof policy === "string" ? policy : policy(folder), { mode: 0o600 });
+    }
     const [program, ...args] = [
       ...guardCommand(),
       "run",
@@ -89,6 +92,8 @@ async function withPlace(use: (folder: string) => Promise<void>): Promise<void> 
 
 export interface Peer {
   readonly socket: Socket;
+  /** Settles when the connection is over. */
+  readonly closed: Promise<void>;
   /** Lines that came so far, without their newlines. */
   readonly lines: readonly string[];
   /** Sends one line: an object as JSON, text as it is. */
@@ -104,6 +109,7 @@ export async function connectTo(path: string): Promise<Peer> {
   const socket = connect(path);
   await new Promise((resolve, reject) => socket.once("connect", resolve).once("error", reject));
   socket.on("error", () => {}); // The guard may close first: what tests look at is what came.
+  const closed = new Promise<void>((resolve) => socket.once("close", () => resolve()));
   const inbox = openInbox(socket);
   const send: Peer["send"] = (message) =>
     void socket.write(`${typeof message === "string" ? message : JSON.stringify(message)}\n`);
@@ -113,6 +119,7 @@ export async function connectTo(path: string): Promise<Peer> {
   };
   return {
     socket,
+    closed,
     lines: inbox.lines,
     send,
     receive: inbox.receive,

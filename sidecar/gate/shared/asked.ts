@@ -48,8 +48,18 @@ export class AskedTable {
   readonly #tokens = new Map<number, { readonly share: Share; readonly token: Buffer }>();
   #last = 0;
 
-  get size(): number {
-    return this.#byNumber.size;
+  /** Whether a peer waits for something that was asked before this number. */
+  waitsSinceBefore(number: number): boolean {
+    for (const [other, { share }] of this.#byNumber) {
+      if (other >= number) return false;
+      if (share !== undefined) return true;
+    }
+    return false;
+  }
+
+  /** Whether this peer waits for anything. */
+  isWaitedFor(share: Share): boolean {
+    return (this.#numbers.get(share)?.size ?? 0) > 0;
   }
 
   /** @param tick When it is sent: a line that began before cannot answer it. @returns Its number. */
@@ -71,7 +81,7 @@ export class AskedTable {
     const asked = this.#byNumber.get(number);
     if (asked === undefined || asked.tick >= begun) return undefined;
     this.#byNumber.delete(number);
-    this.#forgetNumber(asked, number);
+    this.#forgetNumber(asked);
     return asked;
   }
 
@@ -102,7 +112,7 @@ export class AskedTable {
     const number = this.#numbers.get(share)?.get(rpcId);
     const asked = number === undefined ? undefined : this.#byNumber.get(number);
     if (number === undefined || asked === undefined) return undefined;
-    this.#forgetNumber(asked, number);
+    this.#forgetNumber(asked);
     this.#tokens.delete(number);
     if (asked.outlives === true) {
       asked.share = undefined;
@@ -123,9 +133,7 @@ export class AskedTable {
     return numbers;
   }
 
-  #forgetNumber({ share, rpcId }: Asked, number: number): void {
-    const numbers = share === undefined ? undefined : this.#numbers.get(share);
-    // The id may have been used again since.
-    if (numbers?.get(rpcId) === number) numbers.delete(rpcId);
+  #forgetNumber({ share, rpcId }: Asked): void {
+    if (share !== undefined) this.#numbers.get(share)?.delete(rpcId);
   }
 }

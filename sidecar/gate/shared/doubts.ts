@@ -18,7 +18,14 @@ export class Doubts {
 
   /** A call of this peer's was given up. */
   note(share: Share): void {
-    this.#until.set(share, this.#now() + DOUBT_MS);
+    const now = this.#now();
+    // In the order of their times, so that what is over is forgotten although nobody asks.
+    this.#until.delete(share);
+    for (const [other, until] of this.#until) {
+      if (until > now) break;
+      this.#until.delete(other);
+    }
+    this.#until.set(share, now + DOUBT_MS);
   }
 
   /** Whether somebody else than this peer may be meant. */

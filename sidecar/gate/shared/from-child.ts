@@ -111,7 +111,8 @@ export class FromChild {
 
   #learn({ share, modern, task }: Question, answer: AnswerLine, number: number): void {
     const state = this.#state;
-    if (modern && answer.result !== undefined) state.era ??= "modern";
+    // An impatient client may have begun to open it in the other era in the meantime.
+    if (modern && answer.result !== undefined && !state.isLegacy) state.era = "modern";
     const begins = share !== undefined && (task === true || answer.resultType === "task");
     const ended = begins ? state.tasks.begin(taskIdIn(answer), share, modern, number) : number;
     if (ended !== undefined) state.asked.endProgress(ended);
@@ -188,12 +189,12 @@ export class FromChild {
   #send({ bytes, start, end }: Line, shares: Iterable<Share>): void {
     let copy: Buffer | undefined;
     for (const share of shares) share.send(copy ??= Buffer.from(bytes.subarray(start, end)));
-    if (copy === undefined) this.#noise("for-nobody", end - start);
   }
 
   #toOnly(line: Line): void {
     const share = this.#state.onlyShare();
-    this.#send(line, share === undefined ? [] : [share]);
+    if (share === undefined) this.#noise("for-nobody", line.end - line.start);
+    else this.#send(line, [share]);
   }
 
   #sendChanged({ bytes, start, end }: Line, share: Share, change: Splice): void {
@@ -215,7 +216,7 @@ export class FromChild {
   ): void {
     const question = this.#state.asked.get(number);
     const { share } = question ?? {};
-    if (question?.method !== "subscriptions/listen" || share === undefined) return this.#send(line, []);
+    if (question?.method !== "subscriptions/listen" || share === undefined) return;
     this.#sendChanged(line, share, { ...at, text: question.id });
   }
 
@@ -223,7 +224,7 @@ export class FromChild {
   #cancelled(line: Line): void {
     const state = this.#state;
     const requestId = this.#scanner.id(Slot.requestId);
-    if (requestId === undefined) return this.#send(line, []);
+    if (requestId === undefined) return;
     if (state.era !== "modern") {
       const asked = state.askedOfPeers.withdraw(requestId);
       return this.#send(line, asked === undefined ? [] : [asked]);

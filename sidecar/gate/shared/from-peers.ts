@@ -9,11 +9,11 @@ import { Slot } from "../../protocol/keys.ts";
 import { StrictScanner } from "../../relay/strict-scanner.ts";
 import { INVALID_PARAMS, RPC_CODES } from "../refusal.ts";
 import { OnceRequests } from "./once-requests.ts";
-import { isToken, type More, type PeerRequest, valueAt } from "./peer-request.ts";
+import { hasFairToken, type More, type PeerRequest, valueAt } from "./peer-request.ts";
 import type { Share } from "./share.ts";
 import type { SharedState } from "./shared-state.ts";
 import { splice } from "./splice.ts";
-import { keepOwnTasks } from "./task-answers.ts";
+import { keepOwnTasks, listenedTasks } from "./task-answers.ts";
 
 export class FromPeers {
   readonly #state: SharedState;
@@ -52,12 +52,11 @@ export class FromPeers {
 
   #request(request: PeerRequest): void {
     const { share, id, method, modern, scanner } = request;
-    const token = scanner.first(Slot.metaProgressToken);
-    if (token !== 0 && !isToken(token)) {
-      return share.refuse(id, INVALID_PARAMS, "A progress token must be a string or a number");
+    if (!hasFairToken(scanner)) {
+      return share.refuse(id, INVALID_PARAMS, "A progress token must be a short string or a number");
     }
     // One process speaks one era for life. A client that speaks both then opens in the other one.
-    if (modern && this.#once.isLegacy) {
+    if (modern && this.#state.isLegacy) {
       return share.refuse(id, RPC_CODES.ERR_METHOD_UNKNOWN, "Method not found");
     }
     if (this.#once.take(request)) return;
@@ -70,9 +69,16 @@ export class FromPeers {
       case "tasks/update":
         if (this.#state.tasks.owns(share, scanner.text(Slot.taskId))) return this.#ask(request);
         return share.refuse(id, INVALID_PARAMS, "Task not found");
+      case "subscriptions/listen":
+        if (this.#ownsAll(share, listenedTasks(request.bytes, scanner))) return this.#ask(request);
+        return share.refuse(id, INVALID_PARAMS, "Task not found");
       default:
         return this.#ask(request);
     }
+  }
+
+  #ownsAll(share: Share, taskIds: readonly string[] | undefined): boolean {
+    return taskIds?.every((taskId) => this.#state.tasks.owns(share, taskId)) ?? false;
   }
 
   /** Sends a request on, its id and its progress token replaced by a number of ours. */

@@ -15,7 +15,7 @@ import type { AnswerLine } from "./asked.ts";
 import { LogLevels } from "./log-levels.ts";
 import type { More, PeerRequest } from "./peer-request.ts";
 import type { Share } from "./share.ts";
-import type { SharedState } from "./shared-state.ts";
+import { OPENING, type SharedState } from "./shared-state.ts";
 import { splice } from "./splice.ts";
 
 export interface OnceActions {
@@ -26,8 +26,7 @@ export interface OnceActions {
 }
 
 /** A subscription that waits for its turn is kept whole; an honest one is short. */
-const LONGEST_WAITING = 16 * 1024;
-const OPENING = "initialize";
+const LONGEST_WAITING = 8 * 1024;
 
 export class OnceRequests {
   readonly #state: SharedState;
@@ -43,11 +42,6 @@ export class OnceRequests {
   constructor(state: SharedState, actions: OnceActions) {
     this.#state = state;
     this.#actions = actions;
-  }
-
-  /** Whether the server was opened in the legacy era, or is being so. */
-  get isLegacy(): boolean {
-    return this.#opened !== undefined || this.#state.turns.isTaken(OPENING);
   }
 
   /** @returns Whether the request is one of these, and was seen to. */
@@ -69,7 +63,7 @@ export class OnceRequests {
 
   /** A client says that it is ready. @returns Whether the server is to hear it: of the first one only. */
   initialized(): boolean {
-    if (this.#initialized || !this.isLegacy) return false;
+    if (this.#initialized || !this.#state.isLegacy) return false;
     return this.#initialized = true;
   }
 
@@ -195,6 +189,8 @@ function uriTurn(uri: string): string {
   return `uri ${uri}`;
 }
 
+/** Only those that a server may ask for are remembered: the rest may be long. */
 function featuresIn(bytes: Buffer, start: number, end: number): ReadonlySet<string> {
-  return new Set(membersOf(bytes, start, end)?.map(({ key }) => key));
+  const declared = membersOf(bytes, start, end)?.map(({ key }) => key) ?? [];
+  return new Set(["sampling", "elicitation", "roots"].filter((feature) => declared.includes(feature)));
 }

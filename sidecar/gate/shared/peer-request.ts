@@ -1,6 +1,6 @@
 /** A request of one peer's as it stands in its line, and what may go on in its place. */
 import { Buffer } from "node:buffer";
-import type { Slot } from "../../protocol/keys.ts";
+import { Slot } from "../../protocol/keys.ts";
 import type { MessageSlots } from "../../relay/message-slots.ts";
 import type { RpcId } from "../pending.ts";
 import type { Question } from "./asked.ts";
@@ -30,7 +30,15 @@ export function valueAt(bytes: Buffer, scanner: MessageSlots, slot: Slot): Buffe
   return Buffer.from(bytes.subarray(scanner.start(slot), scanner.end(slot)));
 }
 
-/** Whether a value that begins with this character is a string or a number. */
-export function isToken(first: number): boolean {
+/** Longest progress token, in bytes: it is remembered for as long as the request is pending. */
+const LONGEST_TOKEN = 1024;
+
+/** Whether a request has no progress token, or one that is a string or a number and not too long. */
+export function hasFairToken(scanner: MessageSlots): boolean {
+  const first = scanner.first(Slot.metaProgressToken);
+  if (first === 0) return true;
+  if (scanner.end(Slot.metaProgressToken) - scanner.start(Slot.metaProgressToken) > LONGEST_TOKEN) {
+    return false;
+  }
   return first === 0x22 || first === 0x2d || (first >= 0x30 && first <= 0x39);
 }

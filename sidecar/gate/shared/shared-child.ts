@@ -14,6 +14,7 @@ import { RPC_CODES } from "../refusal.ts";
 import { splitLines } from "../split-lines.ts";
 import { FromChild } from "./from-child.ts";
 import { FromPeers } from "./from-peers.ts";
+import { HangWatch } from "./hang-watch.ts";
 import { Share, type ShareHost, type ShareMember } from "./share.ts";
 import { SharedState } from "./shared-state.ts";
 
@@ -21,12 +22,15 @@ import { SharedState } from "./shared-state.ts";
 const MOST_QUEUED_BY_ALL = 128 * 1024 * 1024;
 const NEWLINE = 0x0a;
 const EXIT_FOLLOWS_MS = 500;
+const PATIENCE_MS = 30_000;
 
 export interface SharedChildOptions {
   /** Longest line of the server's, in bytes. */
   readonly longestLine: number;
   /** A line of the server's that is for nobody. */
   readonly noise: (what: string, bytes: number) => void;
+  /** How long it may say nothing once it is suspected to hang. @default {30 s} */
+  readonly patienceMs?: number;
 }
 
 export class SharedChild implements ShareHost {
@@ -35,6 +39,7 @@ export class SharedChild implements ShareHost {
   readonly #state = new SharedState();
   readonly #fromPeers = new FromPeers(this.#state);
   readonly #fromChild: FromChild;
+  readonly #hangWatch: HangWatch;
   #writable = true;
   #broken = false;
   #exit: UpstreamExit | undefined;
@@ -42,6 +47,11 @@ export class SharedChild implements ShareHost {
   constructor(child: LaunchedUpstream, options: SharedChildOptions) {
     this.#child = child;
     this.#fromChild = new FromChild(this.#state, options.noise);
+    this.#hangWatch = new HangWatch(
+      this.#state,
+      options.patienceMs ?? PATIENCE_MS,
+      () => this.#retire("server-hangs"),
+    );
     this.#state.toChild.attach(child.input);
     this.#listen(options);
     this.exited = child.exited.then((exit) => this.#exited(exit));
@@ -77,6 +87,7 @@ export class SharedChild implements ShareHost {
   leave(share: Share, cause: StopCause): void {
     const state = this.#state;
     if (!state.shares.delete(share)) return;
+    const waited = state.asked.isWaitedFor(share);
     const cancelled = state.asked.leave(share);
     if (cancelled.length > 0) state.doubts.note(share);
     for (const number of cancelled) {
@@ -92,6 +103,7 @@ export class SharedChild implements ShareHost {
       state.askOwn("tasks/cancel", `{"taskId":${JSON.stringify(taskId)}}`);
     }
     state.tell(state.levels.leave(share));
+    if (waited) this.#hangWatch.begin();
     this.#flush();
     // It ignored an opening, and nobody else has been served by it: the next session gets a new one.
     if (cause === "respawn" && state.era === undefined) this.#retire("respawn");
@@ -130,7 +142,7 @@ export class SharedChild implements ShareHost {
       end: () => {},
       error: (error) => {
         // It reads no more: nobody may wait for it to.
-        for (const share of [...this.#state.shares]) share.input.fail(error);
+        for (const share of this.#state.shares) share.input.fail(error);
         this.#closed();
       },
       drain: () => this.#drained(),
@@ -144,7 +156,7 @@ export class SharedChild implements ShareHost {
 
   #drained(): void {
     this.#writable = true;
-    for (const share of [...this.#state.shares]) share.relieve();
+    for (const share of this.#state.shares) share.relieve();
   }
 
   /** Ends the session of whoever has left too much unread. */
@@ -171,7 +183,7 @@ export class SharedChild implements ShareHost {
   /** A process that exits closes its ends a moment before we hear of it; one that does not will never answer again. */
   #closed(): void {
     this.#broken = true;
-    for (const share of [...this.#state.shares]) share.output.finish();
+    for (const share of this.#state.shares) share.output.finish();
     setTimeout(() => {
       if (this.#exit === undefined) this.#retire("server-closed");
     }, EXIT_FOLLOWS_MS);
@@ -185,9 +197,10 @@ export class SharedChild implements ShareHost {
   #exited(exit: UpstreamExit): UpstreamExit {
     this.#broken = true;
     this.#exit = exit;
+    this.#hangWatch.close();
     this.#child.output.destroy();
     // Each session tells its own peer, request by request. Nothing is asked again of another process.
-    for (const share of [...this.#state.shares]) share.end(exit);
+    for (const share of this.#state.shares) share.end(exit);
     this.#state.shares.clear();
     return exit;
   }

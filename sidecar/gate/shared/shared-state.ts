@@ -12,6 +12,9 @@ import { Subscriptions } from "./subscriptions.ts";
 import { Tasks } from "./tasks.ts";
 import { Turns } from "./turns.ts";
 
+/** The turn of a request that opens the server, and its method. */
+export const OPENING = "initialize";
+
 const NOBODY = Buffer.alloc(0);
 
 export class SharedState {
@@ -29,17 +32,23 @@ export class SharedState {
   /** Counts chunks of the server's. */
   tick = 0;
 
+  /** Whether it was opened in the legacy era, or is being so. */
+  get isLegacy(): boolean {
+    return this.era === "legacy" || this.turns.isTaken(OPENING);
+  }
+
   /** The session that a message must be meant for, since there is no other, and was none until lately. */
   onlyShare(): Share | undefined {
     const [share, other] = this.shares;
     return share === undefined || other !== undefined || this.doubts.about(share) ? undefined : share;
   }
 
-  /** Asks the server something of our own; the answer goes to nobody. */
-  askOwn(method: string, params: string): void {
+  /** Asks the server something of our own; the answer goes to nobody. @returns The number of the question. */
+  askOwn(method: string, params: string): number {
     const question: Question = { share: undefined, rpcId: "", id: NOBODY, method, modern: false };
     const number = this.asked.add(question, this.tick);
     this.toChild.send(`{"jsonrpc":"2.0","id":${number},"method":"${method}","params":${params}}`);
+    return number;
   }
 
   tell(level: string | undefined): void {

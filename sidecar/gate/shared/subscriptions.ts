@@ -38,7 +38,7 @@ export class Subscriptions {
   /** @returns The URIs that nobody hears of any more. */
   leave(share: Share): string[] {
     const last: string[] = [];
-    for (const uri of [...this.#shares.keys()]) {
+    for (const uri of this.#shares.keys()) {
       if (this.remove(share, uri)) last.push(uri);
     }
     this.#counts.delete(share);

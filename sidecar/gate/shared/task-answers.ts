@@ -1,7 +1,9 @@
-/** What the answers of a shared server say of tasks. */
+/** What the messages of a shared server and its peers say of tasks. */
 import { Buffer } from "node:buffer";
+import { Slot } from "../../protocol/keys.ts";
 import { decodeString } from "../../relay/json-lexer.ts";
 import { elementsOf, type Member, membersOf, type Span } from "../../relay/json-members.ts";
+import type { MessageSlots } from "../../relay/message-slots.ts";
 import type { AnswerLine } from "./asked.ts";
 import type { Share } from "./share.ts";
 import type { Splice } from "./splice.ts";
@@ -36,6 +38,16 @@ export function keepOwnTasks(
   ]);
   const text = Buffer.concat([Buffer.from("["), ...parts, Buffer.from("]")]);
   return [{ start: list.start, end: list.end, text }];
+}
+
+/** The tasks that a `subscriptions/listen` wants to hear of; undefined when that cannot be read. */
+export function listenedTasks(bytes: Buffer, scanner: MessageSlots): readonly string[] | undefined {
+  if (!scanner.has(Slot.notifications)) return [];
+  const filter = membersOf(bytes, scanner.start(Slot.notifications), scanner.end(Slot.notifications));
+  const list = filter?.find(({ key }) => key === "taskIds")?.value;
+  if (filter === undefined || list === undefined) return filter === undefined ? undefined : [];
+  const ids = elementsOf(bytes, list.start, list.end)?.map((element) => textOf(bytes, element));
+  return ids?.every((id) => id !== undefined) === true ? ids : undefined;
 }
 
 /** The task that a message belongs to, by its `_meta` (2025-11-25). */

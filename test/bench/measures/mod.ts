@@ -6,7 +6,18 @@ import { large } from "./large.ts";
 import { memory } from "./memory.ts";
 import { real } from "./real.ts";
 import { stalled } from "./stalled.ts";
+import { shared } from "./shared.ts";
 import { start } from "./start.ts";
 
 /** In the order they are taken. */
-export const MEASURES: readonly Measure[] = [start, firstCall, calls, large, real, memory, stalled, decide];
+export const MEASURES: readonly Measure[] = [
+  start,
+  firstCall,
+  calls,
+  large,
+  real,
+  memory,
+  stalled,
+  shared,
+  decide,
+];

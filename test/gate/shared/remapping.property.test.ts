@@ -99,7 +99,11 @@ class Play {
     const actor = this.#actor(who);
     const open = this.asked.filter((it) => it.open && it.actor === actor);
     void actor.share.stop("peer-gone");
-    const cancelled = this.stage.heard().map((it) => (it["params"] as { requestId: number }).requestId);
+    const heard = this.stage.heard();
+    for (const { method, id } of heard) if (method === "ping") this.numbers.add(id as number);
+    const cancelled = heard.flatMap(({ method, params }) =>
+      method === "notifications/cancelled" ? [(params as { requestId: number }).requestId] : []
+    );
     assert.equal(cancelled.sort(byNumber), open.map((it) => it.number).sort(byNumber));
     for (const asked of open) asked.open = false;
     this.actors.splice(this.actors.indexOf(actor), 1);
@@ -170,7 +174,8 @@ it(
         const actors = [stage.join(), stage.join()];
         for (const actor of actors) actor.says('{"jsonrpc":"2.0","id":1,"method":"ping"}');
         const numbers = stage.heard().map((message) => message["id"]);
-        const text = numbers.map((n, i) => `{"jsonrpc":"2.0","id":${n},"result":{"é":"${i}"}}\r\n`).join("");
+        const text = numbers.map((n, i) => `{"jsonrpc":"2.0","id":${String(n)},"result":{"é":"${i}"}}\r\n`)
+          .join("");
         const bytes = Buffer.from(text);
         for (let at = 0, i = 0; at < bytes.length; i++) {
           const cut = cuts[i % cuts.length]!;

@@ -1,4 +1,5 @@
 /** Whom a shared server's messages go to, and whom they do not. */
+import { setTimeout as delay } from "node:timers/promises";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { failure, notification, opened, openStage, request, result } from "./stage.ts";
@@ -146,13 +147,28 @@ tells("a malformed or overlong answer is told to who waits, and to nobody else",
   one.says(call(1), call(2));
   two.says(call(1));
   const [first, second] = stage.heard();
-  stage.says(`{"jsonrpc":"2.0","id":${first!["id"]},"id":${first!["id"]},"result":{}}`);
-  stage.says(`{"jsonrpc":"2.0","id":${second!["id"]},"result":{"a":"${"x".repeat(2000)}"}}`);
+  stage.says(`{"jsonrpc":"2.0","id":${String(first!["id"])},"id":${String(first!["id"])},"result":{}}`);
+  stage.says(`{"jsonrpc":"2.0","id":${String(second!["id"])},"result":{"a":"${"x".repeat(2000)}"}}`);
   assert.equal(await two.heard(), []);
   // A line that says its id twice says it to nobody.
   assert.equal(parse(await one.heard()).map((it) => it["id"]), [2]);
-  stage.says(`{"jsonrpc":"2.0","id":${first!["id"]},"result":{},"error":{}}`);
+  stage.says(`{"jsonrpc":"2.0","id":${String(first!["id"])},"result":{},"error":{}}`);
   assert.equal(codes(await one.heard()), [1005]);
+});
+
+tells("what nobody asked to hear of is no noise, and a progress token has an end", async () => {
+  const stage = openStage();
+  const [one] = [await opened(stage), await opened(stage)];
+  stage.says(
+    notification("notifications/message", { level: "error" }),
+    notification("notifications/resources/updated", { uri: "a:b" }),
+  );
+  assert.equal(stage.noise, []);
+  for (const progressToken of ["x".repeat(2000), true, null, {}, [1]]) {
+    one.says(call(1, { _meta: { progressToken } }));
+    assert.equal(stage.heard(), []);
+    assert.equal(codes(await one.heard()), [-32602]);
+  }
 });
 
 tells.run();
@@ -198,7 +214,7 @@ tasks("a list is cut to the peer's own, and its other bytes stay", async () => {
     actor.says(request(5, "tasks/list"));
     stage.says(
       `{"jsonrpc":"2.0","result":{"n": 1.0, "tasks" : ${tasks} ,"nextCursor":"x"},"id":${
-        stage.heard()[0]!["id"]
+        String(stage.heard()[0]!["id"])
       }}`,
     );
     return (await actor.heard())[0]!;
@@ -223,6 +239,19 @@ tasks("of a session that is over are cancelled; no server can give one peer anot
   assert.equal(stage.heard(), []);
   void one.share.stop("idle");
   assert.equal(stage.heard().map((it) => [it["method"], it["params"]]), [["tasks/cancel", { taskId: "T" }]]);
+});
+
+tasks("of a session that is over make no progress any more", async () => {
+  const stage = openStage();
+  const one = await opened(stage);
+  one.says(call(1, { task: {}, _meta: { progressToken: 1 } }));
+  const number = stage.heard()[0]!["id"];
+  stage.says(result(number, { task: { taskId: "T" } }));
+  await one.heard();
+  void one.share.stop("peer-gone");
+  stage.says(notification("notifications/progress", { progressToken: number, progress: 1 }));
+  assert.equal(await one.heard(), []);
+  assert.equal(stage.noise.slice(-1), ["progress-of-nothing"]);
 });
 
 tasks.run();
@@ -285,6 +314,20 @@ modern(
   },
 );
 
+modern("nobody listens to another's tasks", async () => {
+  const { stage, actors: [one, other] } = await openedModern(["a", "b"]);
+  one!.says(call(1, { _meta: META }));
+  stage.says(result(stage.heard()[0]!["id"], { resultType: "task", task: { taskId: "T" } }));
+  await one!.heard();
+  const listen = (id: number, taskIds: unknown) =>
+    request(id, "subscriptions/listen", { notifications: { taskIds }, _meta: META });
+  other!.says(listen(1, ["T"]), listen(2, ["none"]), listen(3, "T"), listen(4, [["T"]]));
+  assert.equal(stage.heard(), []);
+  assert.equal(codes(await other!.heard()), [-32602, -32602, -32602, -32602]);
+  one!.says(listen(1, ["T"]), listen(2, []));
+  assert.is(stage.heard().length, 2);
+});
+
 modern(
   "the server asks nobody anything, and its messages go nowhere where they could be another's",
   async () => {
@@ -338,6 +381,35 @@ ends("a server that ignores its first opening is given up", async () => {
   void one.share.stop("respawn");
   assert.equal(stage.server.stops, ["respawn"]);
   assert.not(stage.child.usable);
+});
+
+ends("a server that does not even answer a ping is given up when a session left for it", async () => {
+  const stage = openStage(undefined, 20);
+  const [one, two] = [await opened(stage), await opened(stage)];
+  // Nothing unanswered: no reason to doubt it.
+  void two.share.stop("peer-gone");
+  assert.equal(stage.heard(), []);
+  one.says(call(1));
+  stage.heard();
+  void one.share.stop("peer-gone");
+  assert.equal(stage.heard().map((it) => it["method"]), ["notifications/cancelled", "ping"]);
+  const late = await opened(stage);
+  late.says(call(1));
+  await delay(60);
+  assert.equal(stage.server.stops, ["server-hangs"]);
+});
+
+ends("a server that lives, or works on what another session waited for before, is kept", async () => {
+  for (const why of ["lives", "waited for"] as const) {
+    const stage = openStage(undefined, 20);
+    const [one, two] = [await opened(stage), await opened(stage)];
+    if (why === "waited for") two.says(call("long"));
+    one.says(call(1));
+    void one.share.stop("peer-gone");
+    if (why === "lives") stage.says(notification("notifications/message", { level: "error" }));
+    await delay(60);
+    assert.equal(stage.server.stops, [], why);
+  }
 });
 
 ends("a late answer to what was cancelled reaches nobody, also not who uses the id again", async () => {

@@ -29,10 +29,10 @@ export interface Stage {
   heard(): Message[];
 }
 
-export function openStage(longestLine = 64 * 1024 * 1024): Stage {
+export function openStage(longestLine = 64 * 1024 * 1024, patienceMs = 60_000): Stage {
   const server = new FakeUpstream();
   const noise: string[] = [];
-  const child = new SharedChild(server, { longestLine, noise: (what) => noise.push(what) });
+  const child = new SharedChild(server, { longestLine, patienceMs, noise: (what) => noise.push(what) });
   return {
     child,
     server,
