@@ -95,7 +95,7 @@ async function openDoor(guard: Guard, sessions: Sessions, url: string): Promise<
 }
 
 /** What one kind of door at a Unix socket does with who was admitted. */
-type Behind = Pick<UnixDoorOptions, "maxSessions" | "serve" | "known" | "turnAway">;
+type Behind = Pick<UnixDoorOptions, "maxSessions" | "maxWaiting" | "serve" | "known" | "turnAway">;
 
 function openUnix(guard: Guard, path: string, behind: Behind): Promise<UnixDoor> {
   const { platform, policy, digests, world, options: { notice } } = guard;
@@ -118,6 +118,7 @@ async function openHttpAt(guard: Guard, sessions: Sessions, path: string): Promi
   const http = new UnixHttpDoor(httpOptions(guard, sessions));
   const unix = await openUnix(guard, path, {
     maxSessions: MAX_CONNECTIONS,
+    maxWaiting: MAX_CONNECTIONS / 4,
     serve: (peer) => http.serve(peer),
     known: (credentials, connectedAfter) => http.known(credentials, connectedAfter),
     turnAway: (stream, why) => http.turnAway(stream, why),

@@ -25,6 +25,8 @@ export interface UnixDoorOptions {
   readonly trustDomain: string;
   /** Most sessions at a time. */
   readonly maxSessions: number;
+  /** Connections of one account that may wait for their admission at a time. @default {16: each may cost a hash} */
+  readonly maxWaiting?: number;
   /** Starts the peer's session. @returns Settles when it has ended. */
   readonly serve: (peer: AdmittedPeer) => Promise<unknown>;
   /** Records that a peer is not let in. @returns The id that it is told. */
@@ -41,7 +43,6 @@ export interface UnixDoorOptions {
   readonly notice: (text: string) => void;
 }
 
-/** Connections of one account that may wait for their admission at a time: each may cost a hash. */
 const MAX_WAITING = 16;
 
 export class UnixDoor {
@@ -113,7 +114,9 @@ export class UnixDoor {
       refused,
       evidence: immediate,
     });
-    if ((this.#waiting.get(uidOf(immediate)) ?? 0) >= MAX_WAITING) return refuse("too-many-admissions");
+    if ((this.#waiting.get(uidOf(immediate)) ?? 0) >= (this.#options.maxWaiting ?? MAX_WAITING)) {
+      return refuse("too-many-admissions");
+    }
     return this.#taken() >= this.#options.maxSessions ? refuse("too-many-sessions") : undefined;
   }
 

@@ -25,30 +25,26 @@ const NODE_22 = newerNodes()[0]!.binary;
 
 const conformance = suite("official conformance");
 
-for (
-  const { revision, scored } of [{ revision: "2025-11-25", scored: 30 }, {
-    revision: "2026-07-28",
-    scored: 37,
-  }]
-) {
+const REVISIONS: readonly (readonly [revision: string, scored: number])[] = [
+  ["2025-11-25", 30],
+  ["2026-07-28", 37],
+];
+for (const [revision, scored] of REVISIONS) {
   conformance(
     `${revision} on loopback: all of ${scored} scenarios`,
-    () =>
-      limited(280_000, () =>
-        withListener(
-          { server: SERVER, policy: POLICY, listen: "http://127.0.0.1:0" },
-          (guard) => passes(revision, scored, guard, Number(guard.at)),
-        ))(),
+    limited(280_000, () =>
+      withListener(
+        { server: SERVER, policy: POLICY, listen: "http://127.0.0.1:0" },
+        (guard) => passes(revision, scored, guard, Number(guard.at)),
+      )),
   );
   conformance(
     `${revision} at a Unix socket: all of ${scored} scenarios`,
-    () =>
-      limited(
-        280_000,
-        () =>
-          withListener({ server: SERVER, policy: POLICY }, (guard) =>
-            withForwarder(String(guard.at), (port) => passes(revision, scored, guard, port))),
-      )(),
+    limited(280_000, () =>
+      withListener(
+        { server: SERVER, policy: POLICY },
+        (guard) => withForwarder(String(guard.at), (port) => passes(revision, scored, guard, port)),
+      )),
   );
 }
 
