@@ -79,7 +79,7 @@ async function openHttpAt(house: House, path: string): Promise<Door> {
   const http = new UnixHttpDoor(httpOptions(house));
   const unix = await UnixDoor.open(doorOptions(house.guard, {
     path,
-    capacity: new Capacity(() => MAX_CONNECTIONS),
+    capacity: new Capacity(() => MAX_CONNECTIONS, MAX_CONNECTIONS / 4),
     serve: (peer) => http.serve(peer),
     known: (credentials, connectedAfter) => http.known(credentials, connectedAfter),
     turnAway: (stream, why) => http.turnAway(stream, why),

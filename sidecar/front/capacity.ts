@@ -1,6 +1,5 @@
 /** How many peers a guard takes, at all of its doors together: sessions at a time, and admissions that wait. */
 
-/** Connections of one account that may wait for their admission at a time: each may cost a hash. */
 const MAX_WAITING = 16;
 
 /** Room for one peer. */
@@ -13,12 +12,17 @@ export interface Seat {
 
 export class Capacity {
   readonly #maxSessions: () => number;
+  readonly #maxWaiting: number;
   readonly #waiting = new Map<number, number>();
   #taken = 0;
 
-  /** @param maxSessions Those that wait for admission included. Asked for each peer. */
-  constructor(maxSessions: () => number) {
+  /**
+   * @param maxSessions Those that wait for admission included. Asked for each peer.
+   * @param maxWaiting Of one account that may wait for their admission at a time: each may cost a hash.
+   */
+  constructor(maxSessions: () => number, maxWaiting: number = MAX_WAITING) {
     this.#maxSessions = maxSessions;
+    this.#maxWaiting = maxWaiting;
   }
 
   /**
@@ -28,7 +32,7 @@ export class Capacity {
    */
   take(uid: number): Seat | "too-many-admissions" | "too-many-sessions" {
     const waiting = this.#waiting.get(uid) ?? 0;
-    if (waiting >= MAX_WAITING) return "too-many-admissions";
+    if (waiting >= this.#maxWaiting) return "too-many-admissions";
     if (this.#taken >= this.#maxSessions()) return "too-many-sessions";
     this.#taken++;
     this.#waiting.set(uid, waiting + 1);

@@ -16,6 +16,7 @@ const jobs: Job[] = [
   ...RUNTIMES.filter((it) => it.name === "node").flatMap((runtime) =>
     ["inspector", "runtimes-as-clients"].map((name) => ({ runtime, file: `test/external/${name}.test.ts` }))
   ),
+  ...RUNTIMES.map((runtime) => ({ runtime, file: "test/external/conformance.test.ts" })),
   ...newerNodes().flatMap(({ major, binary }) =>
     selection.map((file) => ({ runtime: nodeRuntime(`node ${major}`, binary), file }))
   ),

@@ -209,3 +209,80 @@ export const INITIALIZE = JSON.stringify({
   method: "initialize",
   params: { protocolVersion: "2025-11-25", capabilities: {}, clientInfo: { name: "x", version: "1" } },
 });
+
+export interface ServerEvent {
+  readonly id?: string;
+  readonly data?: string;
+}
+
+/** A response of events, read one by one. */
+export interface Events {
+  readonly status: number;
+  readonly headers: Readonly<Record<string, string>>;
+  /** The next so many, as soon as they are there. */
+  events(count: number): Promise<ServerEvent[]>;
+  /** Settles when the guard has ended the response. */
+  readonly ended: Promise<void>;
+  /** Breaks the connection. */
+  close(): void;
+}
+
+/** @param paused Nothing is read but the head. */
+export function openEvents(
+  at: string | number,
+  method: string,
+  headers: Readonly<Record<string, string>>,
+  body?: string,
+  { paused = false } = {},
+): Promise<Events> {
+  return new Promise((resolve, reject) => {
+    const req = request({
+      ...(typeof at === "string" ? { socketPath: at } : { host: "127.0.0.1", port: at }),
+      agent: new Agent(),
+      path: "/mcp",
+      method,
+      headers: {
+        host: typeof at === "string" ? "localhost" : `127.0.0.1:${at}`,
+        ...headers,
+        ...(body === undefined ? {} : { "content-length": String(Buffer.byteLength(body)) }),
+      },
+    }, (res) => {
+      const all: ServerEvent[] = [];
+      let text = "";
+      res.setEncoding("utf8");
+      const ended = new Promise<void>((done) => res.once("end", done));
+      res.on("error", () => {});
+      if (paused) res.socket?.pause();
+      else {
+        res.on("data", (chunk: string) => {
+          text += chunk;
+          const parts = text.split("\n\n");
+          text = parts.pop()!;
+          all.push(...parts.filter((it) => !it.startsWith(":")).map(parseEvent));
+        });
+      }
+      resolve({
+        status: res.statusCode ?? 0,
+        headers: res.headers as Record<string, string>,
+        events: async (count) => {
+          await waitUntil(() => all.length >= count, 10_000);
+          return all.splice(0, count);
+        },
+        ended,
+        close: () => void req.destroy(),
+      });
+    });
+    req.on("error", reject);
+    req.end(body);
+  });
+}
+
+function parseEvent(text: string): ServerEvent {
+  const field = (name: string): string | undefined => {
+    const lines = text.split("\n").filter((line) => line.startsWith(`${name}:`));
+    if (lines.length === 0) return undefined;
+    return lines.map((line) => line.slice(name.length + 1).replace(/^ /, "")).join("\n");
+  };
+  const [id, data] = [field("id"), field("data")];
+  return { ...(id === undefined ? {} : { id }), ...(data === undefined ? {} : { data }) };
+}

@@ -51,9 +51,10 @@ export async function withGuardedDoor(
   lab: Place,
   clients: string,
   use: (door: GuardedDoor) => Promise<void>,
+  scheme: "unix" | "unix+http" = "unix",
 ): Promise<void> {
   const path = join(lab.folder, `guarded-${++guards}.sock`);
-  const { command, audit, received } = guardOf(lab, clients, ["--listen", `unix:${path}`]);
+  const { command, audit, received } = guardOf(lab, clients, ["--listen", `${scheme}:${path}`]);
   const guard = lab.run(command);
   await waitUntil(() => guard.stderr.includes("Listening"), 20_000);
   let ended = false;

@@ -35,6 +35,8 @@ export interface Lab {
   naively(use: (door: NaiveDoor) => Promise<void>): Promise<void>;
   /** Lends one that the real guard stands before. @param clients Who may connect. @default {the agent, by its digest} */
   guarded(use: (door: GuardedDoor) => Promise<void>, clients?: string): Promise<void>;
+  /** The same, and it speaks HTTP. */
+  guardedOverHttp(use: (door: GuardedDoor) => Promise<void>): Promise<void>;
   /** Shows that the real guard refuses whoever this starts, and why. @param because What the log says of the agent's entry. */
   refuses(assault: (path: string) => unknown, because: RegExp): Promise<void>;
 }
@@ -114,6 +116,7 @@ function open(person: Person, folder: string, actors: Actor[]): Lab {
         await use(door);
       }),
     guarded: (use, clients = admitting(digest("agent"))) => withGuardedDoor(lab, clients, use),
+    guardedOverHttp: (use) => withGuardedDoor(lab, admitting(digest("agent")), use, "unix+http"),
     refuses: (assault, because) =>
       lab.guarded(async (door) => {
         assault(door.path);

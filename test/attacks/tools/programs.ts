@@ -15,6 +15,7 @@ export type Program =
   | "hands-over"
   | "helper-answers"
   | "helper-follows"
+  | "http-speaks"
   | "impostor"
   | "interferes"
   | "launders-parent"
