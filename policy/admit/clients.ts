@@ -9,6 +9,7 @@ import { differs, type Finding, mismatch } from "./worth.ts";
 export function openClients(entries: readonly ClientEntry[]): Clients {
   return {
     names: entries.map(({ name }) => name),
+    needsBootstrap: entries.some(({ bootstrap }) => bootstrap),
     wants: new Set(entries.flatMap(wantsOf)),
     trustNames: Array.from(new Set(entries.flatMap(digestSets).flatMap(({ trust }) => trust))),
     mayAdmit: ({ uid }) => entries.some(({ account }) => mayBe(account, uid)),
@@ -25,8 +26,9 @@ function admit(
   for (const entry of entries) {
     const finding = judge(entry, evidence, world);
     if (!differs(finding)) {
-      const { name, proof, sender } = entry;
-      return { admitted: true, client: name, grade: finding.grade, account: isAccount(entry), proof, sender };
+      const { name, proof, sender, bootstrap } = entry;
+      const { grade } = finding;
+      return { admitted: true, client: name, grade, account: isAccount(entry), proof, sender, bootstrap };
     }
     reasons.push({ client: entry.name, because: finding.mismatch });
   }

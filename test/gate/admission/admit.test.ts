@@ -14,12 +14,14 @@ const AGENT: Admission = {
   account: false,
   proof: "required",
   sender: "every",
+  bootstrap: false,
 };
 
 function clients(outcome: Admission | Error, mayAdmit = true): Clients {
   return {
     names: ["agent"],
     wants: new Set(["executable"]),
+    needsBootstrap: false,
     trustNames: [],
     mayAdmit: () => mayAdmit,
     admit() {
