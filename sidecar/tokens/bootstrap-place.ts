@@ -65,9 +65,10 @@ function removeOwn(path: string, fd: number): void {
     const made = fstatSync(fd, { bigint: true });
     const found = lstatSync(path, { bigint: true });
     if (found.ino === made.ino && found.dev === made.dev) unlinkSync(path);
-    closeSync(fd);
   } catch {
     // Somebody took it away already: that is all that is wanted, and what it said is burned.
+  } finally {
+    closeSync(fd);
   }
 }
 

@@ -25,11 +25,13 @@ export interface Claimant {
 export type BootstrapOutcome =
   /** It is right, and burned from here on. */
   | { readonly outcome: "earned" }
+  /** It is right, and this same session earned it before. */
+  | { readonly outcome: "again" }
   /** It is wrong. Nothing is burned. */
   | { readonly outcome: "wrong" }
   /** Too many guesses: it was not even compared. */
   | { readonly outcome: "limited" }
-  /** It is right and was burned before: two hold it, so the session that it earned ends. */
+  /** It is right and was burned by another session: two hold it, so the session that it earned ends. */
   | { readonly outcome: "stolen"; readonly earnedBy: string };
 
 const BYTES = 32;
@@ -61,6 +63,8 @@ export class BootstrapSecret {
       this.#guesses.count(process);
       return { outcome: "wrong" };
     }
+    // A client that probed with `server/discover` and falls back shows it in both openings.
+    if (this.#earnedBy === sid) return { outcome: "again" };
     if (this.#earnedBy !== undefined) return { outcome: "stolen", earnedBy: this.#earnedBy };
     this.#earnedBy = sid;
     this.close();

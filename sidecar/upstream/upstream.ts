@@ -35,7 +35,8 @@ export type StopCause =
   | "idle"
   | "max-age"
   | "max-calls"
-  | "policy-changed";
+  | "policy-changed"
+  | "bootstrap-stolen";
 
 export interface UpstreamExit {
   readonly code: number | undefined;

@@ -24,7 +24,6 @@ place("a file that nobody else can read, which goes when it is removed", () =>
     assert.is(lstatSync(path).mode & 0o777, 0o600);
     put.remove();
     assert.not(existsSync(path));
-    put.remove();
   }));
 
 place("the umask opens nothing", () =>

@@ -38,12 +38,13 @@ bootstrap("shown once it earns the session, and is taken away", () => {
   assert.is(removed(), 1);
 });
 
-bootstrap("shown again, by whomever, it names the session that it earned", () => {
+bootstrap("shown again in another session it names the session that it earned", () => {
   const { secret, text, removed } = make();
   secret.show(text, A);
   assert.equal(secret.show(text, B), { outcome: "stolen", earnedBy: "a" });
   assert.equal(secret.show(text, B), { outcome: "stolen", earnedBy: "a" });
-  assert.equal(secret.show(text, A), { outcome: "stolen", earnedBy: "a" });
+  assert.equal(secret.show(text, { sid: "c", process: "1" }), { outcome: "stolen", earnedBy: "a" });
+  assert.equal(secret.show(text, A), { outcome: "again" });
   assert.is(removed(), 1);
 });
 
