@@ -51,8 +51,8 @@ await Promise.all(split.outputFiles.map(async ({ path, text }) => {
 }));
 // What is bundled comes with its licence.
 const licences = await Promise.all(
-  ["yaml", "re2js"].map(async (name) => {
-    const licence = await readFile(join(root, "node_modules", name, "LICENSE"), "utf8");
+  [["yaml", "LICENSE"], ["re2js", "LICENSE"], ["jose", "LICENSE.md"]].map(async ([name, file]) => {
+    const licence = await readFile(join(root, "node_modules", name, file), "utf8");
     return `${name}\n\n${licence.trim()}\n`;
   }),
 );

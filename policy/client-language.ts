@@ -1,4 +1,5 @@
 /** The words of one entry under `clients`; part of the table in `language.ts`. What they mean is in `admit/`. */
+import { CLIENT_BOOTSTRAP } from "./token-language.ts";
 import type { KeyShape, MapShape, Shape } from "./text/shape.ts";
 import { choice, list, map, oneOrMore, text } from "./text/shorthand.ts";
 
@@ -103,10 +104,10 @@ export const CLIENT: MapShape = map(
       doc: "shim: it is an ancestor of 'mcp-guard connect', which nobody can prove to be the one that speaks",
       shape: choice("direct", "shim"),
     },
+    bootstrap: CLIENT_BOOTSTRAP,
     on_new_digest: {
       doc: "What happens to a digest that is not accepted",
       shape: { kind: "choice", of: ["refuse"], later: ["approve"] },
     },
   },
-  "bootstrap",
 );

@@ -117,6 +117,8 @@ export type Admission =
     readonly waived: boolean;
     /** Whether every read must come from the process that was measured, or the first frame only. */
     readonly sender: "every" | "first";
+    /** Whether it must show the one-time secret, beside having matched. */
+    readonly bootstrap: boolean;
   }
   | {
     readonly admitted: false;
@@ -130,6 +132,8 @@ export interface Clients {
   readonly names: readonly string[];
   /** What has to be measured before `admit` is asked. */
   readonly wants: ReadonlySet<WantedFact>;
+  /** Whether any entry asks for the one-time secret. */
+  readonly needsBootstrap: boolean;
   /** Names of trust file entries that are referred to. */
   readonly trustNames: readonly string[];
   /** Whether any entry could admit this account: asked first, since it costs a microsecond and hashing does not. */

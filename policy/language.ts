@@ -4,6 +4,7 @@
  */
 import { CLIENT } from "./client-language.ts";
 import { SESSION } from "./session-language.ts";
+import { SECRETS } from "./token-language.ts";
 import { choice, list, map, oneOrMore, text } from "./text/shorthand.ts";
 import type { Form, MapShape, Shape } from "./text/shape.ts";
 
@@ -178,8 +179,8 @@ const SERVER = map("'server'", {
           doc: "Variables with their values",
           shape: { kind: "record", key: "variable", of: text("any", "plain") },
         },
+        secrets: SECRETS,
       },
-      "secrets",
     ),
   },
   stop: {

@@ -5,6 +5,7 @@ import type { PolicyParts } from "./judge/parts.ts";
 import { compileRules } from "./judge/rules.ts";
 import { compileFixedSections, compilePrompts, compileResources } from "./judge/lists.ts";
 import { readSession } from "./judge/session.ts";
+import { readTokens } from "./judge/tokens.ts";
 import { readAudit, readCwd, readExpiry, readServer } from "./judge/settings.ts";
 import { checkReach } from "./judge/reach.ts";
 import { summarise } from "./judge/summary.ts";
@@ -74,6 +75,7 @@ function compile(root: MapNode, file: string, workshop: Workshop): PolicyParts {
     server: readServer(root, context, report),
     audit: readAudit(root, report),
     session: readSession(root, report),
+    tokens: readTokens(root, clients, report),
     clients,
     fallback: textField(root, "default") === "allow" ? "allow" : "deny",
     rules,

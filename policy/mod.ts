@@ -25,6 +25,7 @@ export type {
   SessionSection,
   ToolDefinition,
 } from "./policy.ts";
+export type { TokenSection } from "./tokens.ts";
 export { loadPolicy } from "./load.ts";
 export { stricter } from "./stricter.ts";
 export { policySchema } from "./text/schema.ts";

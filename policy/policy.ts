@@ -3,6 +3,7 @@
  */
 import type { Clients, RuntimeKind } from "./clients.ts";
 import type { Decision, PolicyRequest } from "./decision.ts";
+import type { TokenSection } from "./tokens.ts";
 
 /** One finding in a policy file, positioned so that an editor can jump to it. Lines and columns count from 1. */
 export interface Problem {
@@ -72,6 +73,8 @@ export interface Policy {
   readonly audit: AuditSection;
   /** How long a session lasts, and how many there may be. */
   readonly session: SessionSection;
+  /** Tokens, the one-time secret, and what the server is told of the caller. */
+  readonly tokens: TokenSection;
   /** Who may connect. Undefined: processes of the guard's own uid, and nobody else. */
   readonly clients: Clients | undefined;
 
@@ -133,6 +136,8 @@ export interface ServerSection {
     readonly pass: readonly string[] | undefined;
     /** Variables with values of the policy's own. */
     readonly set: Readonly<Record<string, string>>;
+    /** Variables whose values stand in files: name to absolute path. */
+    readonly secrets: Readonly<Record<string, string>>;
   };
   /** The time between end of input, SIGTERM and SIGKILL. */
   readonly stopGraceMs: number;

@@ -1,6 +1,7 @@
 /** The words of `session`; part of the table in `language.ts`. What they mean is in `judge/session.ts`. */
 import type { MapShape } from "./text/shape.ts";
 import { choice, map, text } from "./text/shorthand.ts";
+import { TOKEN_KEYS } from "./token-language.ts";
 
 /** Each session costs memory and a connection, and its own process of the server unless children are shared. */
 const MOST_SESSIONS = 4096;
@@ -25,7 +26,6 @@ export const SESSION: MapShape = map(
       doc: "Sessions at a time, over all doors of the guard; 64 unless given",
       shape: { kind: "number", min: 1, max: MOST_SESSIONS, integer: true },
     },
+    ...TOKEN_KEYS,
   },
-  "token",
-  "identity_to_server",
 );

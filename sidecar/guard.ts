@@ -18,6 +18,7 @@ import { createDigests, type Digests } from "./platform/digests.ts";
 import { openPlatform } from "./platform/open-platform.ts";
 import type { Platform } from "./platform/platform.ts";
 import { refuseUnsafeStart } from "./platform/self-defence.ts";
+import { GuardTokens, type GuardTokensOptions } from "./guard-tokens.ts";
 import { PolicyInForce, type PolicySource } from "./policy-in-force.ts";
 import { childEnvironment } from "./upstream/environment.ts";
 import { exitCodeOf } from "./upstream/exit.ts";
@@ -57,6 +58,8 @@ export interface Guard {
   readonly log: AuditLog;
   readonly digests: Digests;
   readonly refusals: RefusalRecords;
+  /** Undefined: the policy speaks neither of tokens nor of the one-time secret. */
+  readonly tokens: GuardTokens | undefined;
   /** What admission asks of the world. */
   readonly world: AdmissionWorld;
   /** Starts one more process of the server. */
@@ -87,6 +90,7 @@ export async function assemble(options: GuardOptions): Promise<Guard> {
   const log = openLog(options, name, inForce);
   const digests = createDigests();
   const parts = { platform, digests };
+  const tokens = await openTokens(inForce, { name, platform, notice: options.notice });
   return {
     options,
     name,
@@ -97,6 +101,7 @@ export async function assemble(options: GuardOptions): Promise<Guard> {
     log,
     digests,
     refusals: new RefusalRecords(log),
+    tokens,
     get world() {
       return inForce.world;
     },
@@ -107,8 +112,21 @@ export async function assemble(options: GuardOptions): Promise<Guard> {
         inForce.policy,
         parts,
       ),
-    reload: () => inForce.reload(log),
+    reload: async () => {
+      const loaded = await inForce.reload(log);
+      if (loaded !== undefined) tokens?.adopt(loaded.tokens, inForce.digest ?? "");
+      return loaded;
+    },
   };
+}
+
+async function openTokens(
+  { policy, digest }: PolicyInForce,
+  options: Pick<GuardTokensOptions, "name" | "platform" | "notice">,
+): Promise<GuardTokens | undefined> {
+  if (policy === undefined) return undefined;
+  const { tokens: section, trustDomain } = policy;
+  return await GuardTokens.open({ ...options, section, trustDomain, policyDigest: digest ?? "" });
 }
 
 /**
@@ -131,12 +149,13 @@ export async function tellRefusal(guard: Guard, peer: RefusedPeer): Promise<stri
 
 /** A session for a peer that was admitted; it runs until either side ends. */
 export function openSession(
-  { options, policy, log }: Guard,
+  { options, policy, log, tokens }: Guard,
   peer: SessionPeer,
   launch: () => Promise<LaunchedUpstream>,
 ): Session {
+  const id = randomBytes(9).toString("base64url");
   const session = new Session({
-    id: randomBytes(9).toString("base64url"),
+    id,
     peer,
     launch,
     judge: new Judge(
@@ -147,8 +166,10 @@ export function openSession(
     audit: log,
     limits: { ...DEFAULT_LIMITS, ...(options.maxLine === undefined ? {} : { peerLine: options.maxLine }) },
     terms: policy?.session,
+    access: tokens?.terms,
     notice: options.notice,
   });
+  tokens?.add(id, session);
   session.start();
   return session;
 }

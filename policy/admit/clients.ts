@@ -9,6 +9,7 @@ import { differs, type Finding, mismatch } from "./worth.ts";
 export function openClients(entries: readonly ClientEntry[]): Clients {
   return {
     names: entries.map(({ name }) => name),
+    needsBootstrap: entries.some(({ bootstrap }) => bootstrap),
     wants: new Set(entries.flatMap(wantsOf)),
     trustNames: Array.from(new Set(entries.flatMap(digestSets).flatMap(({ trust }) => trust))),
     mayAdmit: ({ uid }) => entries.some(({ account }) => mayBe(account, uid)),
@@ -25,9 +26,10 @@ function admit(
   for (const entry of entries) {
     const finding = judge(entry, evidence, world);
     if (!differs(finding)) {
-      const { name, proof, sender, waived } = entry;
+      const { name, proof, sender, waived, bootstrap } = entry;
       const { grade } = finding;
-      return { admitted: true, client: name, grade, account: isAccount(entry), proof, waived, sender };
+      const account = isAccount(entry);
+      return { admitted: true, client: name, grade, account, proof, waived, sender, bootstrap };
     }
     reasons.push({ client: entry.name, because: finding.mismatch });
   }

@@ -35,6 +35,8 @@ export interface ClientEntry {
   readonly waived: boolean;
   readonly sender: "every" | "first";
   readonly via: "direct" | "shim";
+  /** Whether it must show the one-time secret, beside all this. */
+  readonly bootstrap: boolean;
 }
 
 /** What of the three weakens an entry, and how its floors must give way. */

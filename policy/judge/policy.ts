@@ -32,6 +32,7 @@ export function openPolicy(parts: PolicyParts): Policy {
     server: parts.server,
     audit: parts.audit,
     session: parts.session,
+    tokens: parts.tokens,
     clients: parts.clients,
     decide,
     readsArguments: tools.readsArguments,

@@ -30,7 +30,8 @@ export function readSession(root: MapNode, report: Report): SessionSection {
   };
 }
 
-function readSpan(session: MapNode | undefined, key: string, report: Report): number | undefined {
+/** A span of time under a key, in milliseconds. */
+export function readSpan(session: MapNode | undefined, key: string, report: Report): number | undefined {
   const text = textField(session, key);
   if (text === undefined) return undefined;
   const [, count, unit] = /^([0-9]+)(ms|s|m|h|d)$/.exec(text)!;

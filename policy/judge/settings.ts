@@ -2,6 +2,7 @@
 import { normalise } from "../match/path.ts";
 import type { AuditSection, PolicyContext, ServerSection } from "../policy.ts";
 import { quote, type Report } from "../text/report.ts";
+import { readPath } from "./tokens.ts";
 import { field, mapField, type MapNode, scalarsOf, textField, textsOf } from "../text/tree.ts";
 
 /** The server's folder: the policy's word for it, else where the guard was started. */
@@ -27,10 +28,25 @@ export function readServer(root: MapNode, context: PolicyContext, report: Report
       preset: textField(env, "preset") as ServerSection["env"]["preset"],
       pass: field(env, "pass") === undefined ? undefined : textsOf(field(env, "pass")),
       set: record(mapField(env, "set"), (name) => name),
+      secrets: readSecrets(env, report),
     },
     stopGraceMs: readGrace(server, report),
     stdio: (textField(server, "stdio") ?? "socket") as ServerSection["stdio"],
   };
+}
+
+/** Names to absolute paths. */
+function readSecrets(env: MapNode | undefined, report: Report): Readonly<Record<string, string>> {
+  const result: Record<string, string> = Object.create(null);
+  const set = mapField(env, "set");
+  for (const [name, { key, value }] of mapField(env, "secrets")?.entries ?? []) {
+    const path = value.kind === "map" ? readPath(value, "file", report) : undefined;
+    if (path !== undefined) result[name] = path;
+    if (set?.entries.has(name)) {
+      report.error(key, `${quote(name)} stands under 'set', too`, "Keep one of them");
+    }
+  }
+  return result;
 }
 
 function readDigests(executable: MapNode, report: Report): readonly string[] {

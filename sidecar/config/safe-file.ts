@@ -24,7 +24,7 @@ const MAX_LINKS = 40;
 export const MAX_SIZE: number = 1024 * 1024;
 
 /** What is read, as messages call it. */
-export type Deciding = "policy" | "trust file";
+export type Deciding = "policy" | "trust file" | "secret" | "signing key";
 
 /**
  * The bytes of a regular file that belongs to root or to us, is writable by nobody else, and so are all folders on the
@@ -37,7 +37,7 @@ export type Deciding = "policy" | "trust file";
  * such file.
  */
 export function readSafely(path: string, what: Deciding = "policy"): Buffer {
-  return judging(what, () => read(walk(resolve(path), false)));
+  return judging(what, () => read(walk(resolve(path), false), what === "signing key"));
 }
 
 /**
@@ -62,12 +62,16 @@ function judging<T>(what: Deciding, judge: () => T): T {
 /** The reason alone; who asked says what of. */
 class Unsafe extends Error {}
 
-function read(real: string): Buffer {
+/** @param alone Whether nobody else may even read it. */
+function read(real: string, alone: boolean): Buffer {
   const fd = open(real);
   try {
     const stats = fstatSync(fd);
     if (!stats.isFile()) throw new Unsafe(`'${real}' is not a regular file`);
     assertOwnAlone(`'${real}'`, stats);
+    if (alone && (stats.mode & 0o077) !== 0) {
+      throw new Unsafe(`'${real}' can be read by others; 'chmod 600' it`);
+    }
     if (stats.size > MAX_SIZE) throw new Unsafe(`'${real}' is larger than a mebibyte`);
     return readAll(fd, real);
   } finally {

@@ -5,7 +5,8 @@
 import { Buffer } from "node:buffer";
 import type { RpcId } from "./pending.ts";
 
-export type HeldUntil = "caller" | "tools";
+/** `token`: judged again then; `answer`: one that the guard itself answers. */
+export type HeldUntil = "caller" | "tools" | "token" | "answer";
 
 interface Held {
   readonly line: Buffer;

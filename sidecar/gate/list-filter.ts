@@ -5,6 +5,7 @@ import { Buffer } from "node:buffer";
 import type { ListMember } from "../protocol/methods.ts";
 import type { Judge } from "./judge.ts";
 import { elementsOf, type Member, membersOf, type Span } from "../relay/json-members.ts";
+import { applyEdits, type Edit } from "../relay/edits.ts";
 
 export interface FilteredList {
   /** The whole line, newline included. */
@@ -58,11 +59,6 @@ function nameOf(line: Buffer, element: Span, entries: ListMember): string | unde
   return typeof name === "string" ? name : undefined;
 }
 
-interface Edit {
-  readonly at: Span;
-  readonly text: Buffer;
-}
-
 function arrayOf(line: Buffer, elements: readonly Span[]): Buffer {
   const parts: Buffer[] = [Buffer.from("[")];
   elements.forEach(({ start, end }, i) => {
@@ -85,16 +81,4 @@ function uncached(members: readonly Member[], result: Span): Edit[] {
     }
   }
   return edits;
-}
-
-function applyEdits(line: Buffer, edits: readonly Edit[]): Buffer {
-  if (edits.length === 0) return line;
-  const parts: Buffer[] = [];
-  let pos = 0;
-  for (const { at, text } of [...edits].sort((a, b) => a.at.start - b.at.start)) {
-    parts.push(line.subarray(pos, at.start), text);
-    pos = at.end;
-  }
-  parts.push(line.subarray(pos));
-  return Buffer.concat(parts);
 }

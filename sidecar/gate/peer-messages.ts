@@ -10,6 +10,10 @@ import { Slot } from "../protocol/keys.ts";
 import { type Era, FROM_PEER, type Method } from "../protocol/methods.ts";
 import { parseValue } from "../relay/json-values.ts";
 import { StrictScanner } from "../relay/strict-scanner.ts";
+import { takeOwnMeta } from "../relay/own-meta.ts";
+import { type AccessActions, AccessGate, type ShownMeta } from "./access/access-gate.ts";
+import { OWN_TOOL } from "./access/own-tool.ts";
+import { tellServer } from "./access/tell-server.ts";
 import type { Verdict } from "./judge.ts";
 import { idText, type RpcId } from "./pending.ts";
 import { errorLine, flawLine, INVALID_PARAMS, RPC_CODES, toolRefusalLine, withId } from "./refusal.ts";
@@ -25,7 +29,7 @@ export interface PeerLine {
 }
 
 /** What the session does for this file: things that take longer than a line. */
-export interface PeerMessageActions {
+export interface PeerMessageActions extends AccessActions {
   /** Whether calls can be decided now: the caller is measured. */
   readonly callerKnown: () => boolean;
   /** Parks a request until the caller is measured (`caller`) or the server's tools are listed (`tools`). */
@@ -41,10 +45,14 @@ export class PeerMessages {
   readonly #state: SessionState;
   readonly #actions: PeerMessageActions;
   readonly #scanner = new StrictScanner();
+  readonly #access: AccessGate;
+  /** What the message at hand held under our keys. */
+  #shown: ShownMeta | undefined;
 
   constructor(state: SessionState, actions: PeerMessageActions) {
     this.#state = state;
     this.#actions = actions;
+    this.#access = new AccessGate(state, actions);
   }
 
   /** Judges one line and forwards, parks or answers it. */
@@ -62,6 +70,25 @@ export class PeerMessages {
       );
       return this.#state.toPeer.send(flawLine(rpcId, flaw, refusal));
     }
+    this.#shown = undefined;
+    this.#message(scanner.ownMeta ? this.#withoutOwnMeta(line) : line);
+  }
+
+  /** What only the guard may write is taken out before anything else looks at the message. */
+  #withoutOwnMeta(line: PeerLine): PeerLine {
+    const { bytes, start, end, stale } = line;
+    const scanner = this.#scanner;
+    const meta = { start: scanner.start(Slot.meta) - start, end: scanner.end(Slot.meta) - start };
+    const own = takeOwnMeta(bytes.subarray(start, end), meta);
+    if (own === undefined) return line;
+    this.#shown = { token: own.token, bootstrap: own.bootstrap, original: line };
+    const flaw = scanner.scan(own.line, 0, own.line.length);
+    if (flaw !== undefined) throw new Error(`A line is no longer sound without our keys: ${flaw}`);
+    return { bytes: own.line, start: 0, end: own.line.length, stale };
+  }
+
+  #message(line: PeerLine): void {
+    const scanner = this.#scanner;
     const name = scanner.text(Slot.method);
     if (name === undefined) return this.#response(line);
     const method = FROM_PEER.get(name);
@@ -91,13 +118,14 @@ export class PeerMessages {
       return state.refuse(id, name, "ERR_TOO_MANY_PENDING", "Too many requests are pending");
     }
     if (line.stale && !HARMLESS.has(name)) return this.#unproven(id, name);
+    if (this.#withheld(line, name, method, id)) return;
     const modern = this.#scanner.has(Slot.metaProtocolVersion);
     if (!isDefined(method, "request", modern)) return this.#vendorRequest(line, name, id, modern);
     const permitted = state.judge.method(name, true);
     if (!permitted.passes) return void this.#settle(permitted, name, name, id, modern);
     switch (method.duty) {
       case "open":
-        this.#actions.opening(id, name, line);
+        this.#actions.opening(id, name, tellServer(line, this.#scanner, state.access.told));
         return this.#forward(line, name, method, id, modern);
       case "tool":
         return this.#toolCall(line, name, method, id, modern);
@@ -109,6 +137,19 @@ export class PeerMessages {
       default:
         return this.#forward(line, name, method, id, modern);
     }
+  }
+
+  #withheld(line: PeerLine, name: string, method: Method | undefined, id: RpcId): boolean {
+    const scanner = this.#scanner;
+    const tool = name === "tools/call" ? scanner.text(Slot.name) : undefined;
+    const opens = method?.duty === "open";
+    if (this.#access.withholds({ id, method: name, tool, opens, line, shown: this.#shown })) return true;
+    // Nothing can be added to a `_meta` that is no object: the server would be told of nobody.
+    if (!this.#state.access.tells || !scanner.has(Slot.meta) || scanner.first(Slot.meta) === OBJECT) {
+      return false;
+    }
+    this.#invalidParams(id, name);
+    return true;
   }
 
   /** The sentence asks for what helps: the same request, sent now, is the measured process's own. */
@@ -144,12 +185,17 @@ export class PeerMessages {
       firstPage: !this.#scanner.has(Slot.cursor),
       audited: name !== undefined,
     });
-    state.toUpstream.forward(line.bytes, line.start, line.end);
+    const { bytes, start, end } = tellServer(line, this.#scanner, state.access.told);
+    state.toUpstream.forward(bytes, start, end);
   }
 
   #toolCall(line: PeerLine, methodName: string, method: Method, id: RpcId, modern: boolean): void {
     const state = this.#state;
     const scanner = this.#scanner;
+    if (state.access.tool && scanner.text(Slot.name) === OWN_TOOL) {
+      const [start, end] = [scanner.start(Slot.arguments), scanner.end(Slot.arguments)];
+      return this.#access.callOwnTool(id, { bytes: line.bytes, start, end });
+    }
     if (!this.#actions.callerKnown()) return this.#actions.hold(id, line, "caller");
     const tool = scanner.text(Slot.name);
     const first = scanner.first(Slot.arguments);
@@ -302,6 +348,7 @@ export class PeerMessages {
       state.recordRefusal({ direction: "fromPeer", method: name }, "ERR_PEER_UNPROVEN");
       return;
     }
+    if (!this.#access.passes(name, this.#shown)) return;
     const modern = this.#scanner.has(Slot.metaProtocolVersion);
     if (!isDefined(method, "notification", modern)) {
       if (!state.judge.method(name, false).passes) {
@@ -330,6 +377,7 @@ export class PeerMessages {
   /** An answer to something the server asked: only if it did, and only once. */
   #response(line: PeerLine): void {
     const state = this.#state;
+    if (!this.#access.passes(undefined, this.#shown)) return;
     const id = this.#scanner.id(Slot.id);
     if (line.stale || id === undefined || !state.takeServerRequest(id)) {
       state.recordRefusal({ direction: "fromPeer", method: "(response)" }, "ERR_FRAME_MALFORMED", "unasked");

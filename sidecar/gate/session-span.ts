@@ -6,7 +6,7 @@ import type { SessionSection } from "../../policy/mod.ts";
 import { monotonicMs } from "../platform/monotonic.ts";
 
 /** Which limit ended a session, or that a policy loaded meanwhile did; stands in the audit log as it is. */
-export type SpanEnd = "idle" | "max-age" | "max-calls" | "policy-changed";
+export type SpanEnd = "idle" | "max-age" | "max-calls" | "policy-changed" | "bootstrap-stolen";
 
 /** What the peer is told. */
 export const SPAN_SENTENCES: Readonly<Record<SpanEnd, string>> = {
@@ -14,6 +14,7 @@ export const SPAN_SENTENCES: Readonly<Record<SpanEnd, string>> = {
   "max-age": "The session ended: it has reached its greatest age",
   "max-calls": "The session ended: it has made as many calls as it may",
   "policy-changed": "The session ended: this client is no longer admitted",
+  "bootstrap-stolen": "The session ended: somebody else holds the one-time secret, too",
 };
 
 export interface SpanActions {

@@ -8,6 +8,7 @@ import type { GuardErrorCode } from "../model/errors.ts";
 import { Outbox } from "../relay/outbox.ts";
 import { monotonicMs } from "../platform/monotonic.ts";
 import type { ByteStream } from "../platform/platform.ts";
+import type { SessionAccess } from "./access/session-access.ts";
 import type { Judge, Verdict } from "./judge.ts";
 import { idText, type Pending, PendingTable, type RpcId } from "./pending.ts";
 import { errorLine, RPC_CODES, withId } from "./refusal.ts";
@@ -41,6 +42,7 @@ export class SessionState {
   readonly askedByServer: PendingTable;
   readonly catalogue: ToolCatalogue;
   readonly span: SessionSpan;
+  readonly access: SessionAccess;
   /** The limit that the session has come to: it takes no more requests. */
   over: SpanEnd | undefined;
   /** Whether a message of the modern era was seen; the server then asks the peer nothing by itself. */
@@ -60,12 +62,14 @@ export class SessionState {
     audit: AuditLog,
     limits: SessionLimits,
     span: SessionSpan,
+    access: SessionAccess,
   ) {
     this.id = id;
     this.judge = judge;
     this.audit = audit;
     this.limits = limits;
     this.span = span;
+    this.access = access;
     this.toPeer = new Outbox(peer);
     this.asked = new PendingTable(limits.pending);
     this.askedByServer = new PendingTable(limits.pending);

@@ -12,6 +12,7 @@ import { type GuardError, type GuardErrorCode, messageOf } from "../model/errors
 import { type Fact, isKnown } from "../model/evidence.ts";
 import { IdFinder } from "../relay/id-finder.ts";
 import type { StopCause, Upstream, UpstreamExit } from "../upstream/upstream.ts";
+import { type AccessTerms, SessionAccess } from "./access/session-access.ts";
 import type { SessionPeer } from "./admission/admit.ts";
 import type { PeerLoss } from "./admission/admitted-stream.ts";
 import { HeldRequests } from "./held-requests.ts";
@@ -36,6 +37,8 @@ export interface SessionOptions {
   readonly limits: SessionLimits;
   /** How long it may last; undefined: until either side ends. */
   readonly terms: Pick<SessionSection, "idleMs" | "maxAgeMs" | "maxCalls"> | undefined;
+  /** Tokens and the one-time secret; undefined: the policy speaks of neither. */
+  readonly access: AccessTerms | undefined;
   /** One line for the person at the terminal. */
   readonly notice: (text: string) => void;
 }
@@ -60,6 +63,7 @@ export class Session {
   readonly #fromPeer: PeerMessages;
   readonly #fromUpstream: UpstreamMessages;
   readonly #held = new HeldRequests();
+  readonly #access: SessionAccess;
   readonly #opening: Opening;
   readonly #listing: ToolListing;
   readonly #peer: PeerLink;
@@ -82,7 +86,8 @@ export class Session {
       working: () => this.#state.asked.working || this.#held.bytes > 0,
       over: (end) => this.#over(end),
     });
-    const state = new SessionState(id, peer.stream, judge, audit, limits, span);
+    this.#access = new SessionAccess(id, peer, options.access);
+    const state = new SessionState(id, peer.stream, judge, audit, limits, span, this.#access);
     this.#state = state;
     this.#peer = new PeerLink(peer.stream);
     this.#upstream = this.#linkUpstream();
@@ -101,6 +106,8 @@ export class Session {
       release: (rpcId) => this.#held.release(rpcId),
       isHeld: (rpcId) => this.#held.has(rpcId),
       opening: (rpcId, method, line) => this.#open(rpcId, method, line),
+      wait: (rpcId, line, work) => this.#waitForToken(rpcId, line, work),
+      answerLater: (rpcId, answer) => void this.#answerLater(rpcId, answer),
     });
     this.#fromUpstream = new UpstreamMessages(state, {
       ownAnswer: (rpcId, line) =>
@@ -132,6 +139,11 @@ export class Session {
   stop(cause: StopCause): void {
     this.#ending ??= cause;
     this.#upstream.stop(cause);
+  }
+
+  /** Ends the session for a reason that its peer is told. */
+  end(reason: SpanEnd): void {
+    this.#over(reason);
   }
 
   /**
@@ -171,6 +183,7 @@ export class Session {
     const { transport, lineage } = identity.evidence;
     audit.identify(id, identity);
     this.#callerKnown = true;
+    this.#access.identified(identity);
     this.#record("session-start", {
       transport,
       lineageEnd: lineage.end,
@@ -383,7 +396,33 @@ export class Session {
     if (until === "tools") this.#listing.begin(bytes.toString("utf8"));
   }
 
-  #replay(until: "caller" | "tools"): void {
+  #waitForToken(id: RpcId, line: PeerLine, work: () => Promise<unknown>): void {
+    this.#held.hold(id, line.bytes.subarray(line.start, line.end), "token");
+    if (this.#held.bytes > HELD_BYTES) this.#peer.valve.close("calls-held");
+    work().then(() => this.#ended || this.#replay("token"), (error) => this.#accessFailed(error));
+  }
+
+  async #answerLater(id: RpcId, answer: () => Promise<string>): Promise<void> {
+    // Nothing of the call is kept: it held the secret.
+    this.#held.hold(id, Buffer.alloc(0), "answer");
+    try {
+      const line = await answer();
+      if (this.#ended || !this.#held.release(id)) return;
+      this.#state.begin();
+      this.#state.toPeer.send(line);
+      this.#commit();
+    } catch (error) {
+      this.#accessFailed(error);
+    }
+  }
+
+  /** Who waits for a token would wait for ever: they are told as the session ends. */
+  #accessFailed(error: unknown): void {
+    this.#failed(error);
+    if (this.#ending === undefined) this.stop("internal");
+  }
+
+  #replay(until: "caller" | "tools" | "token"): void {
     this.#state.begin();
     for (const line of this.#held.take(until)) {
       this.#peerLine({ bytes: line, start: 0, end: line.length, stale: false });
@@ -463,6 +502,7 @@ export class Session {
     this.#state.toUpstream.discard();
     this.#commit();
     this.#options.peer.close();
+    this.#access.close();
     this.#options.audit.forget(this.#options.id);
     void this.#peer.close(LAST_WORDS_MS).then(() => this.#settle({ exit, error }));
   }

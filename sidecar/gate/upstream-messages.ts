@@ -14,6 +14,11 @@ import { decodeString } from "../relay/json-lexer.ts";
 import { membersOf } from "../relay/json-members.ts";
 import { parseValue } from "../relay/json-values.ts";
 import { StrictScanner } from "../relay/strict-scanner.ts";
+import { addOwnMeta, takeOwnMeta } from "../relay/own-meta.ts";
+import { memberOf } from "./access/session-access.ts";
+import { listOwnTool } from "./access/list-own-tool.ts";
+import { OWN_TOOL } from "./access/own-tool.ts";
+import { TOKEN_KEY } from "../protocol/own-keys.ts";
 import { filterList } from "./list-filter.ts";
 import { idText, type Pending, type RpcId } from "./pending.ts";
 import { errorLine, RPC_CODES, withId } from "./refusal.ts";
@@ -111,9 +116,27 @@ export class UpstreamMessages {
     if (method?.duty === "open") {
       this.#actions.opened(request.methodName, isResult ? this.#parse(bytes, Slot.result) : undefined);
     }
-    if (method?.entries === undefined || !isResult) state.toPeer.forward(bytes, start, end);
+    if (method?.duty === "open" && isResult) this.#opened(bytes, start, end);
+    else if (method?.entries === undefined || !isResult) state.toPeer.forward(bytes, start, end);
     else if (!this.#list(bytes, start, end, request, method)) return;
     if (!request.cancelled) state.recordResult(request, this.#outcome(), end - start);
+  }
+
+  /** The opening's result carries the session's token; whatever the server wrote in our name goes. */
+  #opened(bytes: Buffer, start: number, end: number): void {
+    const { access, toPeer } = this.#state;
+    const scanner = this.#scanner;
+    const line = bytes.subarray(start, end);
+    const result = { start: scanner.start(Slot.result) - start, end: scanner.end(Slot.result) - start };
+    const meta = scanner.has(Slot.meta)
+      ? { start: scanner.start(Slot.meta) - start, end: scanner.end(Slot.meta) - start }
+      : undefined;
+    const { token } = access;
+    const rewritten = token === undefined
+      ? meta && takeOwnMeta(line, meta)?.line
+      : addOwnMeta(line, result, meta, memberOf(TOKEN_KEY, token));
+    if (rewritten === undefined) toPeer.forward(bytes, start, end);
+    else toPeer.sendBytes(rewritten);
   }
 
   #outcome(): ResultEvent["outcome"] {
@@ -141,9 +164,19 @@ export class UpstreamMessages {
       return false;
     }
     if (filtered.hidden.length > 0) this.#recordHidden(request, filtered.hidden);
-    if (!state.judge.enforces || filtered.line === line) state.toPeer.forward(bytes, start, end);
-    else state.toPeer.sendBytes(filtered.line);
+    const judged = state.judge.enforces ? filtered.line : line;
+    const shown = method.entries === "tools" ? this.#withOwnTool(judged, request) : judged;
+    if (shown === line) state.toPeer.forward(bytes, start, end);
+    else state.toPeer.sendBytes(shown);
     return true;
+  }
+
+  #withOwnTool(line: Buffer, request: Pending): Buffer {
+    const { access, audit, id } = this.#state;
+    if (!access.tool) return line;
+    const listed = listOwnTool(line, request.firstPage);
+    if (listed.shadowed) audit.append({ type: "notice", session: id, detail: { shadowed: OWN_TOOL } });
+    return listed.line;
   }
 
   #learnTools(bytes: Buffer, request: Pending): void {

@@ -37,6 +37,14 @@ export const ERROR_CODES = [
   "ERR_METHOD_UNKNOWN",
   /** The policy does not allow it. */
   "ERR_DENIED",
+  /** What was shown as a token is none of this guard's for this server, or was altered. */
+  "ERR_TOKEN_INVALID",
+  /** The token's time, its session or its policy is over. */
+  "ERR_TOKEN_EXPIRED",
+  /** The token was made for another process or another session than the one that shows it. */
+  "ERR_TOKEN_FOREIGN",
+  /** The one-time secret that the client's entry asks for was not shown, or is not the right one. */
+  "ERR_BOOTSTRAP_REQUIRED",
   /** Too many requests are waiting for an answer. */
   "ERR_TOO_MANY_PENDING",
   /** The session has come to a limit of the policy's `session`. */

@@ -121,7 +121,7 @@ const KEYS: Readonly<Record<Exclude<Place, typeof Place.free | typeof Place.argu
     serverInfo: Slot.serverInfo,
     supportedVersions: Slot.supportedVersions,
     capabilities: Slot.none,
-    _meta: Slot.none,
+    _meta: Slot.meta,
     tools: Slot.none,
     prompts: Slot.none,
     resources: Slot.none,

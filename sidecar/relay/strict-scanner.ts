@@ -22,6 +22,7 @@ import {
   Slot,
   watchedSlot,
 } from "../protocol/keys.ts";
+import { isOwnKey, mayBeOwn } from "../protocol/own-keys.ts";
 import { IdFinder } from "./id-finder.ts";
 import { ascii, decodeString, JsonLexer } from "./json-lexer.ts";
 import { MessageSlots } from "./message-slots.ts";
@@ -74,6 +75,7 @@ export class StrictScanner extends MessageSlots {
   #lenient = false;
   #flaw: Flaw | undefined;
   #idCount = 0;
+  #ownMeta = false;
 
   // One entry per open container.
   readonly #isObject = new Uint8Array(MAX_DEPTH + 1);
@@ -86,6 +88,11 @@ export class StrictScanner extends MessageSlots {
    */
   get inexact(): boolean {
     return this.#lexer.suspect;
+  }
+
+  /** Whether some key of `_meta` is one that only the guard may write, or may be read as one. */
+  get ownMeta(): boolean {
+    return this.#ownMeta;
   }
 
   /** The id as it may be put into an answer: what the line says, if it says exactly one valid id. */
@@ -152,6 +159,7 @@ export class StrictScanner extends MessageSlots {
     this.#flaw = undefined;
     this.#broken = false;
     this.#idCount = 0;
+    this.#ownMeta = false;
   }
 
   #note(flaw: Flaw): void {
@@ -328,6 +336,7 @@ export class StrictScanner extends MessageSlots {
     const clash = this.#keys.add(depth, hash, start, end, undefined, true);
     if (clash !== undefined) this.#note(clash);
     if (slot >= 0) this.#expect(slot);
+    else if (place === Place.meta && mayBeOwn(bytes, start, end)) this.#ownMeta = true;
   }
 
   /** A key of an object in which we read no particular one. */
@@ -352,6 +361,7 @@ export class StrictScanner extends MessageSlots {
       return;
     }
     const folded = foldKey(text);
+    if (place === Place.meta && isOwnKey(text)) this.#ownMeta = true;
     if (text.includes("\0") || foldsToWatched(place, folded)) this.#note("folded-key");
     if (place === Place.envelope && folded === "id") this.#idCount++;
     if (place === Place.arguments) this.argument(start, end);

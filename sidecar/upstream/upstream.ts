@@ -41,7 +41,8 @@ export type StopCause =
   | "max-calls"
   | "policy-changed"
   | "peer-slow"
-  | "server-hangs";
+  | "server-hangs"
+  | "bootstrap-stolen";
 
 export interface UpstreamExit {
   readonly code: number | undefined;

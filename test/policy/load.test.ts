@@ -234,13 +234,9 @@ for (const { name, text, says, world } of refusals) {
 const later: readonly (readonly [string, string])[] = [
   ...["extends", "pins", "responses", "approvals"].map((key) => [key, `${head}${key}: {}`] as const),
   ...["when", "bind", "claim", "approval", "rate"].map((key) => [key, rule(`${key}: x`)] as const),
-  ["secrets", `${head}server: {env: {secrets: {A: {file: /x}}}}`],
   ["on-crash", `${head}server: {restart: on-crash}`],
   ["strict", `${head}audit: {durability: strict}`],
   ["approve", withRules("{name: a, tools: [a], effect: approve}")],
-  ["bootstrap", withClients("{name: a, bootstrap: required}")],
-  ["token", `${head}session: {token: {issue: initialize}}`],
-  ["identity_to_server", `${head}session: {identity_to_server: none}`],
   ["approve", withClients("{name: a, on_new_digest: approve}")],
 ];
 for (const [word, text] of later) {

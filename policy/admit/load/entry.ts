@@ -28,6 +28,7 @@ export function compileEntry(node: MapNode, workshop: Workshop): PlacedEntry {
     argv: readArgv(node, workshop),
     envOk: readEnvOk(node, workshop),
     forbid: readForbid(node, workshop),
+    bootstrap: textField(node, "bootstrap") === "required",
   };
   // Without anything measured there is nothing that could be proven to speak, unless its author wants it all the same.
   const unprovable = textField(node, "proof") === undefined && isAccount(entry);

@@ -98,13 +98,14 @@ export class HttpSessions {
     const { peer, channel } = session;
     peer.hold();
     this.#used.set(session, monotonicMs());
-    const { client, clients, grade, proof, identity } = peer.identity;
+    const { client, clients, grade, proof, bootstrap, identity } = peer.identity;
     void this.#options.serve({
       stream: channel,
       client,
       clients,
       grade,
       proof,
+      bootstrap,
       identity,
       complete: () => peer.identity.complete(),
       stillAdmitted: (later, world) => peer.identity.stillAdmitted(later, world),

@@ -50,7 +50,7 @@ async function decide(request: LoopbackRequest): Promise<LoopbackPeer | RefusedP
       evidence,
     );
   }
-  const { client, grade, waived } = admission;
+  const { client, grade, waived, bootstrap } = admission;
   if (!waived) return refused(request, [`${client}: it needs a token`], evidence);
   const identify = (measured: PeerEvidence): SessionIdentity => {
     const weak = unproven(measured);
@@ -62,6 +62,7 @@ async function decide(request: LoopbackRequest): Promise<LoopbackPeer | RefusedP
     clients,
     grade,
     proof: "not-required",
+    bootstrap,
     identity: identify(evidence),
     complete: async () => identify(await attestation.complete),
     stillAdmitted: (later, elsewhere) =>

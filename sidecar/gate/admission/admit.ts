@@ -49,6 +49,8 @@ export interface SessionPeer {
   readonly client: string | undefined;
   /** What the admission rests on: the lowest grade among the facts that were needed. */
   readonly grade: Grade;
+  /** Whether it must show the one-time secret before anything else. */
+  readonly bootstrap: boolean;
   /** Whether what it sent before it was measured may have no effect. */
   readonly proof: "required" | "not-required";
   /** What it was admitted by. */
@@ -159,6 +161,7 @@ interface Terms {
   readonly account: boolean;
   readonly proof?: "required" | "not-required";
   readonly sender?: "every" | "first";
+  readonly bootstrap?: boolean;
 }
 
 function admitted(
@@ -167,7 +170,7 @@ function admitted(
   early: number = earlyBytes(request.stream),
 ): AdmittedPeer {
   const { attestation, stream, trustDomain } = request;
-  const { client, grade, account, proof = "not-required", sender = "every" } = terms;
+  const { client, grade, account, proof = "not-required", sender = "every", bootstrap = false } = terms;
   const proven = proof === "required" && sender === "every";
   const identify = (measured: PeerEvidence): SessionIdentity => {
     const evidence = proven ? measured : unproven(measured);
@@ -186,6 +189,7 @@ function admitted(
     grade,
     proof,
     clients: request.clients,
+    bootstrap,
     handedOverBy: request.handedOverBy,
     pid: isKnown(attestation.immediate.credentials) ? attestation.immediate.credentials.value.pid : undefined,
     measuredAt: monotonicMs(),
@@ -221,7 +225,8 @@ async function stillAdmitted(
 function demandsMore(now: Terms, before: Terms): boolean {
   return before.account && !now.account ||
     before.proof === "not-required" && now.proof === "required" ||
-    before.sender === "first" && now.sender === "every";
+    before.sender === "first" && now.sender === "every" ||
+    before.bootstrap !== true && now.bootstrap === true;
 }
 
 function senderOf(stream: PeerStream, { credentials }: PeerEvidence): Credentials | undefined {

@@ -15,12 +15,14 @@ const AGENT: Admission = {
   proof: "required",
   waived: false,
   sender: "every",
+  bootstrap: false,
 };
 
 function clients(outcome: Admission | Error, mayAdmit = true): Clients {
   return {
     names: ["agent"],
     wants: new Set(["executable"]),
+    needsBootstrap: false,
     trustNames: [],
     mayAdmit: () => mayAdmit,
     admit() {

@@ -1,0 +1,122 @@
+/**
+ * Tokens and the one-time secret of one guard: made before anybody can come in, and gone with it.
+ */
+import type { TokenSection } from "../policy/mod.ts";
+import type { AccessTerms } from "./gate/access/session-access.ts";
+import type { Session } from "./gate/session.ts";
+import { monotonicMs } from "./platform/monotonic.ts";
+import type { Platform } from "./platform/platform.ts";
+import type { BootstrapPlace, BootstrapSecret } from "./tokens/bootstrap-secret.ts";
+import type { Shown, TokenIssuer } from "./tokens/issuer.ts";
+import type { TokenVerdict } from "./tokens/verdict.ts";
+
+export interface GuardTokensOptions {
+  readonly section: TokenSection;
+  /** The server's name: the tokens' audience. */
+  readonly name: string;
+  readonly trustDomain: string;
+  readonly policyDigest: string;
+  readonly platform: Platform;
+  readonly notice: (text: string) => void;
+}
+
+export class GuardTokens {
+  readonly #options: GuardTokensOptions;
+  /** Undefined: no token is issued. */
+  readonly issuer: TokenIssuer | undefined;
+  readonly #secret: BootstrapSecret | undefined;
+  readonly #sessions = new Map<string, Session>();
+
+  /**
+   * @returns Undefined where the policy speaks neither of tokens nor of the secret: nothing is loaded then.
+   * @throws {GuardError} For a key that cannot be used, and a secret that cannot be put where it should be.
+   */
+  static async open(options: GuardTokensOptions): Promise<GuardTokens | undefined> {
+    const { issue, needsSecret, identityToServer } = options.section;
+    if (issue === "none" && !needsSecret && identityToServer === "none") return undefined;
+    const issuer = issue === "none" ? undefined : await openIssuer(options);
+    return new GuardTokens(options, issuer, needsSecret ? await makeSecret(options) : undefined);
+  }
+
+  private constructor(
+    options: GuardTokensOptions,
+    issuer: TokenIssuer | undefined,
+    secret: BootstrapSecret | undefined,
+  ) {
+    this.#options = options;
+    this.issuer = issuer;
+    this.#secret = secret;
+    // However the guard ends, short of a kill, nothing of it stays behind.
+    if (secret !== undefined) process.on("exit", () => secret.close());
+  }
+
+  /** What each session gets of it. */
+  get terms(): AccessTerms {
+    return {
+      section: this.#options.section,
+      issuer: this.issuer,
+      secret: this.#secret,
+      stolen: (earnedBy) => {
+        this.#options.notice("The one-time secret was shown twice: the session that it earned is ended");
+        this.#sessions.get(earnedBy)?.end("bootstrap-stolen");
+      },
+    };
+  }
+
+  /** A session is beginning: it is found by its id until it has ended. */
+  add(id: string, session: Session): void {
+    this.#sessions.set(id, session);
+    void session.ended.then(() => this.#sessions.delete(id));
+  }
+
+  /** Whether a token counts: for doors where it is what names the session. */
+  verify(token: string, shown: Shown): Promise<TokenVerdict> | undefined {
+    return this.issuer?.verify(token, shown);
+  }
+
+  /** Another policy was loaded. Sessions that it lets live keep their tokens; what it says of tokens itself counts later. */
+  adopt(section: TokenSection, digest: string): void {
+    this.issuer?.adoptPolicy(digest, this.#sessions.keys());
+    if (JSON.stringify(section) !== JSON.stringify(this.#options.section)) {
+      this.#options.notice(
+        "What the policy says of tokens has changed: it counts when the guard is started anew",
+      );
+    }
+  }
+}
+
+async function openIssuer(
+  { section, name, trustDomain, policyDigest }: GuardTokensOptions,
+): Promise<TokenIssuer> {
+  const { TokenIssuer } = await import("./tokens/issuer.ts");
+  return await TokenIssuer.open({
+    audience: name,
+    trustDomain,
+    policyDigest,
+    ttlMs: section.ttlMs,
+    keyPem: section.keyFile === undefined ? undefined : await readKey(section.keyFile),
+  });
+}
+
+async function readKey(path: string): Promise<Uint8Array> {
+  const { readSafely } = await import("./config/safe-file.ts");
+  return readSafely(path, "signing key");
+}
+
+async function makeSecret(options: GuardTokensOptions): Promise<BootstrapSecret> {
+  const [{ BootstrapSecret }, places] = await Promise.all([
+    import("./tokens/bootstrap-secret.ts"),
+    import("./tokens/bootstrap-place.ts"),
+  ]);
+  const { section: { bootstrap }, platform, name, notice } = options;
+  const put = (text: string): BootstrapPlace => {
+    if (bootstrap !== undefined && "fd" in bootstrap) {
+      return places.putInDescriptor(platform, bootstrap.fd, text);
+    }
+    const path = bootstrap?.file ?? places.defaultBootstrapFile(name, process.env);
+    const place = places.putInFile(path, text);
+    notice(`The one-time secret is in ${path}`);
+    return place;
+  };
+  return new BootstrapSecret(put, monotonicMs);
+}
