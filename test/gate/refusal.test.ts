@@ -18,6 +18,7 @@ it("maps each code to the number that is promised", () => {
   assert.equal(RPC_CODES, {
     ERR_DENIED: 1001,
     ERR_TOO_MANY_PENDING: 1003,
+    ERR_SESSION_OVER: 1003,
     ERR_PEER_UNIDENTIFIED: 1004,
     ERR_PEER_GONE: 1004,
     ERR_PEER_REFUSED: 1004,
