@@ -100,7 +100,7 @@ export const CLIENT: MapShape = map(
       shape: choice("every", "first"),
     },
     via: {
-      doc: "shim: it comes through 'mcp-guard connect', with the relay between",
+      doc: "shim: it is an ancestor of 'mcp-guard connect', which nobody can prove to be the one that speaks",
       shape: choice("direct", "shim"),
     },
     on_new_digest: {

@@ -97,7 +97,7 @@ export interface TrustedDigest {
 export interface AdmissionWorld {
   /** The accepted digests of an entry of the trust file; empty when there is no such entry. Read anew each time. */
   readonly trusted: (name: string) => readonly TrustedDigest[];
-  /** Whether the peer came by itself, or through `mcp-guard connect` with the relay between. */
+  /** `shim`: it is an ancestor of `mcp-guard connect`, and the kernel does not name it as the one that speaks. */
   readonly via: "direct" | "shim";
 }
 

@@ -26,4 +26,5 @@ export type {
   ToolDefinition,
 } from "./policy.ts";
 export { loadPolicy } from "./load.ts";
+export { stricter } from "./stricter.ts";
 export { policySchema } from "./text/schema.ts";

@@ -8,33 +8,28 @@ import type { Policy } from "../policy/mod.ts";
 import type { AuditLog } from "./audit/audit-log.ts";
 import { defaultAuditFile } from "./audit/file/safe-path.ts";
 import { openAuditLog } from "./audit/open-audit-log.ts";
-import type { LoadedPolicy } from "./config/policy-file.ts";
 import type { AdmittedPeer, RefusedPeer } from "./gate/admission/admit.ts";
 import { RefusalRecords } from "./gate/admission/refusal-records.ts";
 import { Judge } from "./gate/judge.ts";
-import { Session } from "./gate/session.ts";
+import { Session, type SessionEnd } from "./gate/session.ts";
 import { DEFAULT_LIMITS } from "./gate/session-state.ts";
 import { GuardError, messageOf } from "./model/errors.ts";
 import { createDigests, type Digests } from "./platform/digests.ts";
 import { openPlatform } from "./platform/open-platform.ts";
 import type { Platform } from "./platform/platform.ts";
 import { refuseUnsafeStart } from "./platform/self-defence.ts";
+import { PolicyInForce, type PolicySource } from "./policy-in-force.ts";
 import { childEnvironment } from "./upstream/environment.ts";
+import { exitCodeOf } from "./upstream/exit.ts";
 import { type LaunchDependencies, launchUpstream } from "./upstream/launch.ts";
 import type { LaunchedUpstream, LaunchOptions } from "./upstream/launch-options.ts";
 
 /** What one guard is started with: what the command line said, as values. */
-export interface GuardOptions {
+export interface GuardOptions extends PolicySource {
   /** The server's command; undefined takes the policy's. */
   readonly command: readonly string[] | undefined;
-  /** Undefined: everything passes, and is recorded. */
-  readonly policyFile: string | undefined;
-  /** What `--var` gave: the policy's `$NAME`s beside `$HOME` and `$PROJECT`. */
-  readonly variables: Readonly<Record<string, string>>;
   /** Where the log is. @default {the policy's `audit.file`, else a file of the server's name in the user's state folder} */
   readonly auditFile: string | undefined;
-  /** The file of accepted digests that `trust:NAME` speaks of. @default {in the user's configuration folder} */
-  readonly trustFile: string | undefined;
   /** The server's name in the audit log. @default {the policy's, else the command's} */
   readonly name: string | undefined;
   /** Environment variables of ours that the server is given beside the policy's list. */
@@ -47,8 +42,6 @@ export interface GuardOptions {
   readonly maxLine: number | undefined;
   /** The guard's own, for the log's start record. */
   readonly version: string;
-  /** Tells the person at the terminal one line. */
-  readonly notice: (text: string) => void;
 }
 
 /** A guard that is ready to take peers. Nothing was started yet. */
@@ -57,6 +50,7 @@ export interface Guard {
   /** The server's name: in the log, and of its socket. */
   readonly name: string;
   readonly platform: Platform;
+  /** The one that counts for whoever comes now. */
   readonly policy: Policy | undefined;
   readonly log: AuditLog;
   readonly digests: Digests;
@@ -65,6 +59,8 @@ export interface Guard {
   readonly world: AdmissionWorld;
   /** Starts one more process of the server. */
   launch(): Promise<LaunchedUpstream>;
+  /** Loads the policy's file once more. @returns The policy, where it may be used; else what counted goes on to count. */
+  reload(): Promise<Policy | undefined>;
 }
 
 /**
@@ -76,8 +72,8 @@ export async function assemble(options: GuardOptions): Promise<Guard> {
   refuseUnsafeStart(process.env, process.execArgv);
   const platform = openPlatform();
   platform.hardenSelf();
-  const loaded = await loadPolicy(options);
-  const policy = loaded?.policy;
+  const inForce = await PolicyInForce.load(options);
+  const { policy } = inForce;
   const command = options.command ?? policy?.server.command;
   if (command === undefined || command[0] === undefined) {
     throw new GuardError(
@@ -86,30 +82,31 @@ export async function assemble(options: GuardOptions): Promise<Guard> {
     );
   }
   const name = options.name ?? policy?.name ?? basename(command[0]);
-  const log = openLog(options, name, loaded);
+  const log = openLog(options, name, inForce);
   const digests = createDigests();
+  const parts = { platform, digests };
   return {
     options,
     name,
     platform,
-    policy,
+    get policy() {
+      return inForce.policy;
+    },
     log,
     digests,
     refusals: new RefusalRecords(log),
-    world: { trusted: await openTrusted(options, policy), via: "direct" },
-    launch: () => launchServer(options, command, policy, { platform, digests }),
+    get world() {
+      return inForce.world;
+    },
+    launch: () =>
+      launchServer(
+        options,
+        options.command ?? inForce.policy?.server.command ?? command,
+        inForce.policy,
+        parts,
+      ),
+    reload: () => inForce.reload(log),
   };
-}
-
-/** The trust file is opened only for a policy that refers to it. */
-async function openTrusted(
-  { trustFile, notice }: GuardOptions,
-  policy: Policy | undefined,
-): Promise<AdmissionWorld["trusted"]> {
-  if (policy?.clients === undefined || policy.clients.trustNames.length === 0) return () => [];
-  const { defaultTrustFile, openTrust } = await import("./config/trust/trust-file.ts");
-  const trust = openTrust(trustFile ?? defaultTrustFile(), (error) => notice(error.message));
-  return (name) => trust.trusted(name);
 }
 
 /**
@@ -154,37 +151,29 @@ export function openSession(
   return session;
 }
 
-async function loadPolicy(options: GuardOptions): Promise<LoadedPolicy | undefined> {
-  if (options.policyFile === undefined) return undefined;
-  // The policy language brings YAML: it is loaded only when there is a policy.
-  const { loadPolicyFile } = await import("./config/policy-file.ts");
-  const loaded = await loadPolicyFile(options.policyFile, { vars: options.variables, cwd: process.cwd() });
-  for (const { file, line, column, message } of loaded.problems) {
-    options.notice(`${file}:${line}:${column}: ${message}`);
-  }
-  if (loaded.policy.mode === "observe") {
-    options.notice(
-      `Policy '${loaded.policy.name}' is in observe mode: what it denies is recorded and passes`,
-    );
-  }
-  return loaded;
+/** The shell's code for a command that cannot be started (POSIX XCU 2.8.2). */
+const CANNOT_START = 127;
+
+/** What a session's end is to whoever started us: the server's own code, 128 + n after signal n. */
+export function exitCode({ exit }: SessionEnd): number {
+  return exit === undefined ? CANNOT_START : exitCodeOf(exit);
 }
 
-function openLog(options: GuardOptions, name: string, loaded: LoadedPolicy | undefined): AuditLog {
-  const section = loaded?.policy.audit;
+function openLog(options: GuardOptions, name: string, { policy, digest }: PolicyInForce): AuditLog {
+  const section = policy?.audit;
   const file = options.auditFile ?? section?.file ?? defaultAuditFile(name);
   const { log, notices } = openAuditLog({
     file,
     durability: section?.durability ?? "buffered",
     mandatory: section?.onFailure !== "continue",
     serverName: name,
-    policyName: loaded?.policy.name,
-    policyDigest: loaded?.digest,
+    policyName: policy?.name,
+    policyDigest: digest,
     version: options.version,
     variables: options.variables,
   });
   for (const text of notices) options.notice(text);
-  if (loaded === undefined) options.notice(`No policy: everything passes and is recorded in ${file}`);
+  if (policy === undefined) options.notice(`No policy: everything passes and is recorded in ${file}`);
   return log;
 }
 

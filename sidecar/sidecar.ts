@@ -10,7 +10,7 @@ import {
   type RefusedPeer,
 } from "./gate/admission/admit.ts";
 import { turnAway } from "./gate/admission/turn-away.ts";
-import { assemble, type Guard, type GuardOptions, openSession, tellRefusal } from "./guard.ts";
+import { assemble, exitCode, type Guard, type GuardOptions, openSession, tellRefusal } from "./guard.ts";
 import { StopSignals } from "./stop-signals.ts";
 import { exitCodeOf } from "./upstream/exit.ts";
 import type { LaunchedUpstream } from "./upstream/launch-options.ts";
@@ -18,8 +18,6 @@ import type { StopCause, UpstreamExit } from "./upstream/upstream.ts";
 
 export type { GuardOptions } from "./guard.ts";
 
-/** The shell's code for a command that cannot be started (POSIX XCU 2.8.2). */
-const CANNOT_START = 127;
 const NOT_ADMITTED = 1;
 
 /**
@@ -98,11 +96,12 @@ async function serve(
     return launched;
   });
   signals.tell(() => session.stop("signal"));
-  const { exit, error } = await session.ended;
+  const end = await session.ended;
+  const { exit, error } = end;
   guard.digests.close();
   guard.log.close(error?.code ?? exit?.cause ?? "server-exit");
   if (error !== undefined) guard.options.notice(error.message);
-  return exit === undefined ? CANNOT_START : exitCodeOf(exit);
+  return exitCode(end);
 }
 
 async function refuse(guard: Guard, peer: RefusedPeer, { stream }: AdmissionRequest): Promise<void> {

@@ -1,19 +1,21 @@
 /** A guard that listens: one process of the server for each peer that is admitted. */
-import { join } from "node:path";
-import { Seats } from "./front/seats.ts";
+import { Capacity } from "./front/capacity.ts";
+import { ConnectDoor } from "./front/connect-door.ts";
+import type { DoorOptions } from "./front/door.ts";
+import { socketPath } from "./front/socket-path.ts";
 import { UnixDoor } from "./front/unix-door.ts";
 import type { AdmittedPeer } from "./gate/admission/admit.ts";
 import type { Session } from "./gate/session.ts";
 import { DEFAULT_LIMITS } from "./gate/session-state.ts";
 import { SharedServer } from "./gate/shared/shared-server.ts";
-import { assemble, type Guard, type GuardOptions, openSession, tellRefusal } from "./guard.ts";
-import { GuardError } from "./model/errors.ts";
-import { runtimeFolder } from "./platform/runtime-folder.ts";
+import { assemble, exitCode, type Guard, type GuardOptions, openSession, tellRefusal } from "./guard.ts";
 import { StopSignals } from "./stop-signals.ts";
 import type { LaunchedUpstream } from "./upstream/launch-options.ts";
 
 /** Sessions at a time, without a policy: each has a process of the server. */
 const MAX_SESSIONS = 64;
+
+const NOT_ADMITTED = 1;
 
 /**
  * Listens at Unix sockets and guards a server for every peer that is admitted, until a signal stops it.
@@ -23,22 +25,27 @@ const MAX_SESSIONS = 64;
  */
 export async function guardSockets(options: GuardOptions): Promise<number> {
   const guard = await assemble(options);
-  const signals = new StopSignals();
+  const signals = new StopSignals(options.policyFile === undefined ? undefined : ["SIGINT", "SIGTERM"]);
   const sessions = new Sessions(guard);
-  const seats = new Seats(guard.policy?.session.maxSessions ?? MAX_SESSIONS);
-  const doors: UnixDoor[] = [];
+  const doors: (UnixDoor | ConnectDoor)[] = [];
+  const capacity = new Capacity(() => guard.policy?.session.maxSessions ?? MAX_SESSIONS);
   const close = (): void => {
     for (const door of doors) door.close();
   };
   try {
     for (const url of options.listen) {
-      doors.push(await openDoor(guard, sessions, seats, socketPath(url, guard.name)));
+      const options = doorOptions(guard, { capacity, sessions, path: socketPath(url, guard.name) });
+      doors.push(await UnixDoor.open(options));
+      doors.push(await ConnectDoor.open(options));
+      guard.options.notice(`Listening at unix:${options.path}`);
     }
   } catch (error) {
     close();
     guard.log.close("socket-unsafe");
     throw error;
   }
+  // As for every daemon. Without a policy there is nothing to load, and it stops us as it stops everybody.
+  if (options.policyFile !== undefined) process.on("SIGHUP", () => void sessions.reload());
   await new Promise<void>((resolve) => signals.tell(resolve));
   close();
   // A second signal climbs the ladder that stops the servers.
@@ -52,23 +59,38 @@ export async function guardSockets(options: GuardOptions): Promise<number> {
 class Sessions {
   readonly #guard: Guard;
   readonly #open = new Set<Session>();
+  /** Once a policy wants one: another may be loaded meanwhile. */
+  #shared: SharedServer | undefined;
   #stopping = false;
-
-  readonly #shared: SharedServer | undefined;
 
   constructor(guard: Guard) {
     this.#guard = guard;
-    if (guard.policy?.session.children === "shared") this.#shared = shareServer(guard);
   }
 
-  async serve(peer: AdmittedPeer): Promise<void> {
+  /** @returns The exit code to hand on. */
+  async serve(peer: AdmittedPeer): Promise<number> {
+    const { policy, world } = this.#guard;
+    // Another policy was loaded while it was being admitted.
+    if (peer.clients !== policy?.clients && !await peer.stillAdmitted(policy?.clients, world)) {
+      peer.close();
+      peer.stream.destroy();
+      return NOT_ADMITTED;
+    }
     const session = openSession(this.#guard, peer, this.#launcher(peer));
     this.#open.add(session);
     // Somebody was let in while the guard was being stopped.
     if (this.#stopping) session.stop("signal");
-    const { error } = await session.ended;
+    const end = await session.ended;
     this.#open.delete(session);
-    if (error !== undefined) this.#guard.options.notice(error.message);
+    if (end.error !== undefined) this.#guard.options.notice(end.error.message);
+    return exitCode(end);
+  }
+
+  /** Loads the policy once more: for whoever comes, and, where it is stricter, for whoever is here. */
+  async reload(): Promise<void> {
+    const policy = await this.#guard.reload();
+    if (policy === undefined) return;
+    await Promise.all([...this.#open].map((session) => session.adopt(policy, this.#guard.world)));
   }
 
   async stop(): Promise<void> {
@@ -79,8 +101,8 @@ class Sessions {
   }
 
   #launcher(peer: AdmittedPeer): () => Promise<LaunchedUpstream> {
-    const shared = this.#shared;
-    if (shared === undefined) return () => this.#guard.launch();
+    if (this.#guard.policy?.session.children !== "shared") return () => this.#guard.launch();
+    const shared = this.#shared ??= shareServer(this.#guard);
     let { principal } = peer.identity;
     void peer.complete().then((identity) => principal = identity.principal);
     return () => shared.join({ principal: () => principal.id });
@@ -107,29 +129,31 @@ function flushed(log: Guard["log"]): void {
   }
 }
 
-async function openDoor(guard: Guard, sessions: Sessions, seats: Seats, path: string): Promise<UnixDoor> {
-  const { platform, policy, digests, world, options: { notice } } = guard;
-  const door = await UnixDoor.open({
+interface Place {
+  readonly path: string;
+  readonly capacity: Capacity;
+  readonly sessions: Sessions;
+}
+
+/** What depends on the policy is asked anew for each peer: another one may be loaded meanwhile. */
+function doorOptions(guard: Guard, { path, capacity, sessions }: Place): DoorOptions {
+  const { platform, digests, options: { notice } } = guard;
+  return {
     platform,
     path,
     digests,
-    clients: policy?.clients,
-    world,
-    trustDomain: policy?.trustDomain ?? "localhost",
+    get clients() {
+      return guard.policy?.clients;
+    },
+    get world() {
+      return guard.world;
+    },
+    get trustDomain() {
+      return guard.policy?.trustDomain ?? "localhost";
+    },
     refused: (peer) => tellRefusal(guard, peer),
-    seats,
+    capacity,
     serve: (peer) => sessions.serve(peer),
     notice,
-  });
-  notice(`Listening at unix:${path}`);
-  return door;
-}
-
-/** `unix:/run/user/1000/x.sock`; `unix:` alone is a socket of the server's name in the runtime folder. */
-function socketPath(url: string, name: string): string {
-  const path = url.slice("unix:".length);
-  if (path !== "") return path;
-  const folder = runtimeFolder(process.env);
-  if (folder !== undefined) return join(folder, `${name.replace(/[^A-Za-z0-9._-]/g, "_")}.sock`);
-  throw new GuardError("ERR_SOCKET_UNSAFE", "Cannot listen: there is no runtime folder that is ours alone");
+  };
 }

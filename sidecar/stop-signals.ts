@@ -1,4 +1,4 @@
-const STOP_SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
+const STOP_SIGNALS: readonly NodeJS.Signals[] = ["SIGINT", "SIGTERM", "SIGHUP"];
 
 /**
  * Signals that ask us to stop, also those that come before there is anything to stop. Heard from when it is made: a
@@ -8,8 +8,9 @@ export class StopSignals {
   #pending = 0;
   #stop: (() => void) | undefined;
 
-  constructor() {
-    for (const signal of STOP_SIGNALS) process.on(signal, () => this.#heard());
+  /** @param signals @default {SIGINT, SIGTERM, SIGHUP} */
+  constructor(signals: readonly NodeJS.Signals[] = STOP_SIGNALS) {
+    for (const signal of signals) process.on(signal, () => this.#heard());
   }
 
   /** Who is told from now on, once for each signal; those that nobody was told of come at once. */

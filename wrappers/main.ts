@@ -6,6 +6,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<{ command: Command }>>> = 
   Object.create(null),
   {
     run: () => import("./commands/run.ts"),
+    connect: () => import("./commands/connect.ts"),
     policy: () => import("./commands/policy.ts"),
     audit: () => import("./commands/audit.ts"),
     attest: () => import("./commands/attest.ts"),

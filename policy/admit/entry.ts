@@ -46,7 +46,7 @@ export type Weakening = Pick<ClientEntry, "proof" | "sender" | "via">;
  */
 export function mostOf({ proof, sender, via }: Weakening, transport: string): Worth {
   let most: Worth = NOTHING_NEEDED;
-  if (via === "shim") most = cap(most, "lineage", "it comes through a relay");
+  if (via === "shim") most = cap(most, "lineage", "nobody proves that it is what speaks");
   if (proof === "not-required") {
     const grade = transport.startsWith("stdio-") ? "lineage" : "heuristic";
     most = cap(most, grade, "the entry waives the proof of who speaks");

@@ -17,9 +17,9 @@
  * Only what happens here refuses by itself. Whatever cannot be had later is an absent fact, and the policy says whether
  * that matters.
  */
-import { absent, type Credentials, type PeerEvidence } from "../model/evidence.ts";
+import { absent, type Credentials, known, type PeerEvidence } from "../model/evidence.ts";
 import type { Digests } from "../platform/digests.ts";
-import type { Platform } from "../platform/platform.ts";
+import type { Platform, ProcessHandle } from "../platform/platform.ts";
 import type { Attestation, PeerRefusal } from "./attest.ts";
 import { attestationOf } from "./attestation.ts";
 import { walkLineage } from "./lineage.ts";
@@ -45,24 +45,43 @@ export function attestConnection(
   fd: number,
   options: ConnectionOptions,
 ): Attestation | PeerRefusal {
+  const held = holdConnection(platform, fd, options.mayAdmit);
+  if ("refused" in held) return held;
+  const { credentials, handle } = held;
+  const process = measureProcess(handle, { grade: "measured", accountGrade: "kernel", credentials });
+  const walk = () => walkLineage(platform, handle, credentials.uid, "lineage");
+  const pinned = known(credentials, "kernel");
+  return attestationOf(
+    { transport: "unix", credentials: pinned, process, speaks: true, walk },
+    options.digests,
+  );
+}
+
+/** Who connected, as the kernel pinned it, and its process, which is the caller's to close. */
+export interface HeldConnection {
+  readonly credentials: Credentials;
+  readonly handle: ProcessHandle;
+}
+
+/** Steps 2 to 4, for whoever is let in to be measured. */
+export function holdConnection(
+  platform: Platform,
+  fd: number,
+  mayAdmit: (credentials: Credentials) => boolean,
+): HeldConnection | PeerRefusal {
   const credentials = platform.peerCredentials(fd);
   const refuse = (code: PeerRefusal["code"], refused: string): PeerRefusal => {
     return { code, refused, evidence: nobody(credentials, refused) };
   };
   if ("absent" in credentials) return refuse("ERR_PEER_UNIDENTIFIED", credentials.absent);
-  if (!options.mayAdmit(credentials.value)) return refuse("ERR_PEER_REFUSED", "account");
+  if (!mayAdmit(credentials.value)) return refuse("ERR_PEER_REFUSED", "account");
   const handle = holdSocketPeer(platform, fd, credentials.value.pid);
   if ("absent" in handle) return refuse("ERR_PEER_GONE", handle.absent);
-  const process = measureProcess(handle, {
-    grade: "measured",
-    accountGrade: "kernel",
-    credentials: credentials.value,
-  });
-  const walk = () => walkLineage(platform, handle, credentials.value.uid, "lineage");
-  return attestationOf({ transport: "unix", credentials, process, speaks: true, walk }, options.digests);
+  return { credentials: credentials.value, handle };
 }
 
-function nobody(credentials: PeerEvidence["credentials"], reason: string): PeerEvidence {
+/** What is recorded of a connection that was not measured. */
+export function nobody(credentials: PeerEvidence["credentials"], reason: string): PeerEvidence {
   const process = absent(reason);
   return {
     transport: "unix",

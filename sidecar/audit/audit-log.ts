@@ -54,6 +54,7 @@ export interface LifecycleEvent {
     | "upstream-noise"
     | "list-filtered"
     | "evidence"
+    | "policy-loaded"
     | "notice";
   readonly session?: string;
   readonly detail: Readonly<Record<string, unknown>>;
@@ -74,6 +75,8 @@ export interface AuditLog {
   readonly mandatory: boolean;
   /** Sets (or, once digests are known, completes) who a session's records name. */
   identify(session: string, identity: SessionIdentity): void;
+  /** The policy that the records of the guard and of later sessions name from here on, by its sha256. */
+  adoptPolicy(digest: string): void;
   /** Forgets a session after its `session-end` record. */
   forget(session: string): void;
   /** Queues one record. Nothing is written before `flush`. */

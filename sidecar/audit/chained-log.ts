@@ -26,8 +26,10 @@ export interface ChainedLogOptions {
   readonly mandatory: boolean;
   readonly durability: "buffered" | "group";
   readonly clock: AuditClock;
+  /** What `context` is first made for. */
+  readonly policyDigest: string | undefined;
   /** Members that stand in every record: policy digest and server. */
-  readonly context: string;
+  readonly context: (policyDigest: string | undefined) => string;
   /** Members of the records that begin a chain or its part in a new file. */
   readonly facts: string;
 }
@@ -43,6 +45,7 @@ export class ChainedLog implements AuditLog {
   readonly mandatory: boolean;
   readonly #options: ChainedLogOptions;
   readonly #records: RecordChain;
+  #context: string;
   readonly #sessions = new Map<string, string>();
   readonly #digest = new KeyedDigest();
   readonly #refusals: RefusalIds;
@@ -62,6 +65,7 @@ export class ChainedLog implements AuditLog {
   /** Writes the start record. @throws {GuardError} `ERR_AUDIT_UNWRITABLE` */
   constructor(options: ChainedLogOptions) {
     this.#options = options;
+    this.#context = options.context(options.policyDigest);
     this.mandatory = options.mandatory;
     this.#records = new RecordChain(options.clock);
     this.#records.enter(options.tail);
@@ -81,6 +85,10 @@ export class ChainedLog implements AuditLog {
     this.#sessions.set(session, this.#sessionText(session, identityText(identity)));
   }
 
+  adoptPolicy(digest: string): void {
+    this.#context = this.#options.context(digest);
+  }
+
   forget(session: string): void {
     this.#sessions.delete(session);
   }
@@ -92,7 +100,7 @@ export class ChainedLog implements AuditLog {
     }
     const { session } = event;
     const who = session === undefined
-      ? this.#options.context
+      ? this.#context
       : this.#sessions.get(session) ?? this.#sessionText(session, "null");
     this.#add(event.type, who, eventText(event));
   }
@@ -124,7 +132,7 @@ export class ChainedLog implements AuditLog {
     clearInterval(this.#minute);
     try {
       this.#followPath();
-      this.#add("stop", this.#options.context, `,"detail":{"reason":${quote(reason)}}`);
+      this.#add("stop", this.#context, `,"detail":{"reason":${quote(reason)}}`);
       this.#write();
       // The log first: an anchor that names a record which a loss of power took looks like a cut.
       this.#file.sync();
@@ -140,7 +148,7 @@ export class ChainedLog implements AuditLog {
   }
 
   #sessionText(session: string, who: string): string {
-    return `,"session":${quote(session)},"who":${who}${this.#options.context}`;
+    return `,"session":${quote(session)},"who":${who}${this.#context}`;
   }
 
   #add(type: string, context: string, members: string): void {
@@ -149,7 +157,7 @@ export class ChainedLog implements AuditLog {
   }
 
   #open(): void {
-    this.#records.add(this.#opening!, this.#options.context, this.#options.facts);
+    this.#records.add(this.#opening!, this.#context, this.#options.facts);
   }
 
   /** @throws {GuardError} `ERR_AUDIT_UNWRITABLE`; what did not reach the kernel whole is dropped and counted. */
@@ -205,7 +213,7 @@ export class ChainedLog implements AuditLog {
   }
 
   #leaveFile(): void {
-    this.#add("rotated", this.#options.context, `,"detail":{"continues":"in a new file"}`);
+    this.#add("rotated", this.#context, `,"detail":{"continues":"in a new file"}`);
     try {
       this.#write();
       this.#file.sync();
@@ -261,7 +269,7 @@ export class ChainedLog implements AuditLog {
   }
 
   #notice(what: string, failure: unknown): void {
-    this.#add("notice", this.#options.context, `,"detail":{"${what}":${quote(codeOf(failure))}}`);
+    this.#add("notice", this.#context, `,"detail":{"${what}":${quote(codeOf(failure))}}`);
   }
 }
 

@@ -76,12 +76,13 @@ function openChain(options: AuditLogOptions): OpenedAuditLog {
     const target = options.anchor ?? `${file.path}.anchor`;
     const anchor = target === false ? undefined : openAnchor(target);
     const { durability, mandatory } = options;
-    const context = `,"policy":${optional(options.policyDigest)},"server":${
-      boundedQuote(options.serverName)
-    }`;
+    const server = boundedQuote(options.serverName);
+    const context = (digest: string | undefined) => `,"policy":${optional(digest)},"server":${server}`;
     const facts = `,"detail":${detailText(startFacts(options, clock))}`;
     try {
-      const log = new ChainedLog({ file, open, tail, anchor, mandatory, durability, clock, context, facts });
+      const { policyDigest } = options;
+      const how = { open, mandatory, durability, clock };
+      const log = new ChainedLog({ ...how, file, tail, anchor, policyDigest, context, facts });
       return {
         log,
         notices: tail.fragment === undefined ? [] : [crashNotice(file.path, tail.fragment.bytes)],

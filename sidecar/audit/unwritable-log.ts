@@ -22,6 +22,8 @@ export class UnwritableLog implements AuditLog {
 
   identify(): void {}
 
+  adoptPolicy(): void {}
+
   forget(): void {}
 
   append(): void {

@@ -7,13 +7,28 @@
  */
 import { lstatSync, mkdirSync, type Stats, unlinkSync } from "node:fs";
 import { connect } from "node:net";
-import { dirname, isAbsolute } from "node:path";
+import { dirname, isAbsolute, join } from "node:path";
 import { GuardError, messageOf } from "../model/errors.ts";
 import { errorCode } from "../platform/native.ts";
+import { runtimeFolder } from "../platform/runtime-folder.ts";
 
 /** sun_path of sockaddr_un, with its NUL (unix(7)). A longer one would be cut or refused by the kernel. */
 const MAX_PATH_BYTES = 107;
 const CONNECT_MS = 2000;
+
+/**
+ * Where a socket is: `unix:/run/user/1000/x.sock`, or `unix:` alone, which is one of the server's name in the runtime
+ * folder.
+ *
+ * @throws {GuardError} `ERR_SOCKET_UNSAFE` when there is no such folder.
+ */
+export function socketPath(url: string, name: string): string {
+  const path = url.slice("unix:".length);
+  if (path !== "") return path;
+  const folder = runtimeFolder(process.env);
+  if (folder !== undefined) return join(folder, `${name.replace(/[^A-Za-z0-9._-]/g, "_")}.sock`);
+  throw new GuardError("ERR_SOCKET_UNSAFE", "There is no runtime folder that is ours alone, so name a path");
+}
 
 /**
  * Makes sure that a socket can be made at this path, and removes one that its guard left behind.

@@ -1,5 +1,5 @@
 /**
- * The front door that is always there: our own standard input and output. Who is behind it is whoever spawned us.
+ * Two descriptors as one stream: our own standard input and output, or those that the connect shim handed over.
  */
 import type { ByteStream, PeerStream, Platform, StreamEvents } from "../platform/platform.ts";
 
@@ -13,20 +13,40 @@ const OUTPUT = 1;
  * itself, and closing one leaves the other.
  */
 export function openOwnStdio(platform: Platform): PeerStream {
-  return new OwnStdio(platform.openPeerStream(INPUT, "read"), platform.openStream(OUTPUT, "write"));
+  // Fd 1 stays open until we exit, and the peer sees the end then: libraries flush it as they unload.
+  return openStdio(platform, { input: INPUT, output: OUTPUT, keepsOutput: true });
 }
 
-/** Our two standard streams as one. */
-class OwnStdio implements PeerStream {
+export interface Stdio {
+  readonly input: number;
+  readonly output: number;
+  /** Whether the output stays open at the end. */
+  readonly keepsOutput: boolean;
+}
+
+/** Takes ownership of both. Nothing is read before `start`; senders are named from this call on. */
+export function openStdio(platform: Platform, { input, output, keepsOutput }: Stdio): PeerStream {
+  const reads = platform.openPeerStream(input, "read");
+  try {
+    return new StdioStream(reads, platform.openStream(output, "write"), keepsOutput);
+  } catch (error) {
+    reads.destroy();
+    throw error;
+  }
+}
+
+class StdioStream implements PeerStream {
   readonly namesSenders: boolean;
   readonly #input: PeerStream;
   readonly #output: ByteStream;
+  readonly #keepsOutput: boolean;
   #failed = false;
 
-  constructor(input: PeerStream, output: ByteStream) {
+  constructor(input: PeerStream, output: ByteStream, keepsOutput: boolean) {
     this.namesSenders = input.namesSenders;
     this.#input = input;
     this.#output = output;
+    this.#keepsOutput = keepsOutput;
   }
 
   start(events: StreamEvents): void {
@@ -60,10 +80,12 @@ class OwnStdio implements PeerStream {
     return this.#input.waiting();
   }
 
-  /** The peer sees the end when we exit: fd 1 stays open until then, since libraries flush it as they unload. */
-  end(): void {}
+  end(): void {
+    if (!this.#keepsOutput) this.#output.end();
+  }
 
   destroy(): void {
     this.#input.destroy();
+    if (!this.#keepsOutput) this.#output.destroy();
   }
 }

@@ -2,53 +2,27 @@
  * A Unix socket before the server: each connection is attested and admitted before a byte of it is read, and becomes a
  * session of its own.
  */
-import type { AdmissionWorld, Clients } from "../../policy/clients.ts";
 import { attestConnection } from "../attest/attest-connection.ts";
-import type { Attestation, PeerRefusal } from "../attest/attest.ts";
-import { principalOf } from "../attest/principal.ts";
-import { admitPeer, type AdmittedPeer, type RefusedPeer } from "../gate/admission/admit.ts";
+import type { Attestation } from "../attest/attest.ts";
+import { admitPeer } from "../gate/admission/admit.ts";
 import { turnAway } from "../gate/admission/turn-away.ts";
 import { messageOf } from "../model/errors.ts";
-import { type Credentials, isKnown, type PeerEvidence } from "../model/evidence.ts";
-import type { Digests } from "../platform/digests.ts";
-import type { Platform, UnixConnection } from "../platform/platform.ts";
-import type { Seats } from "./seats.ts";
+import type { PeerStream, UnixConnection } from "../platform/platform.ts";
+import type { Seat } from "./capacity.ts";
+import { asRefused, type DoorOptions, mayAdmit, uidOf } from "./door.ts";
 import { prepareSocketPath } from "./socket-path.ts";
 
-export interface UnixDoorOptions {
-  readonly platform: Platform;
-  /** Absolute. */
-  readonly path: string;
-  readonly digests: Digests;
-  /** The policy's `clients`; undefined: processes of our own uid, and nobody else. */
-  readonly clients: Clients | undefined;
-  readonly world: AdmissionWorld;
-  readonly trustDomain: string;
-  /** Shared by all doors of the guard. */
-  readonly seats: Seats;
-  /** Starts the peer's session. @returns Settles when it has ended. */
-  readonly serve: (peer: AdmittedPeer) => Promise<unknown>;
-  /** Records that a peer is not let in. @returns The id that it is told. */
-  readonly refused: (peer: RefusedPeer) => Promise<string | undefined>;
-  /** One line for the person at the terminal. */
-  readonly notice: (text: string) => void;
-}
-
-/** Connections of one account that may wait for their admission at a time: each may cost a hash. */
-const MAX_WAITING = 16;
-
 export class UnixDoor {
-  readonly #options: UnixDoorOptions;
-  readonly #waiting = new Map<number, number>();
+  readonly #options: DoorOptions;
   readonly #close: () => void;
 
   /** @throws {GuardError} `ERR_SOCKET_UNSAFE` */
-  static async open(options: UnixDoorOptions): Promise<UnixDoor> {
+  static async open(options: DoorOptions): Promise<UnixDoor> {
     await prepareSocketPath(options.path);
     return new UnixDoor(options);
   }
 
-  private constructor(options: UnixDoorOptions) {
+  private constructor(options: DoorOptions) {
     this.#options = options;
     const listener = options.platform.listenUnix(options.path, {
       onConnection: (connection) => void this.#arrived(connection),
@@ -73,75 +47,39 @@ export class UnixDoor {
   }
 
   async #receive({ fd, stream }: UnixConnection): Promise<void> {
-    const { platform, digests, refused, trustDomain } = this.#options;
+    const { platform, digests, refused, trustDomain, capacity } = this.#options;
     const attestation = attestConnection(platform, fd, {
       digests,
-      mayAdmit: (credentials) => this.#mayAdmit(credentials),
+      mayAdmit: (credentials) => mayAdmit(this.#options, credentials),
     });
-    const refusal = "refused" in attestation ? attestation : this.#overload(attestation);
-    if (refusal !== undefined) {
-      // A stranger, or one of a flood: closed before anything of it is read, and told nothing.
+    // A stranger, or one of a flood: closed before anything of it is read, and told nothing.
+    if ("refused" in attestation) {
       stream.destroy();
-      if (!("refused" in attestation)) attestation.close();
-      return void await refused(asRefused(refusal, trustDomain));
+      return void await refused(asRefused(attestation, trustDomain));
     }
-    const peer = await this.#seat(stream, attestation as Attestation);
-    if (peer === undefined) return;
-    (attestation as Attestation).close();
+    const evidence = attestation.immediate;
+    const seat = capacity.take(uidOf(evidence));
+    if (typeof seat === "string") {
+      stream.destroy();
+      attestation.close();
+      return void await refused(
+        asRefused({ code: "ERR_PEER_REFUSED", refused: seat, evidence }, trustDomain),
+      );
+    }
+    try {
+      await this.#admit(stream, attestation, seat);
+    } finally {
+      seat.leave();
+    }
+  }
+
+  async #admit(stream: PeerStream, attestation: Attestation, seat: Seat): Promise<void> {
+    const { clients, world, trustDomain, refused, serve } = this.#options;
+    const uid = process.geteuid?.();
+    const peer = await admitPeer({ stream, attestation, clients, world, uid, trustDomain });
+    seat.decided();
+    if (peer.admitted) return void await serve(peer);
+    attestation.close();
     await turnAway(stream, { code: peer.code, refusal: await refused(peer) });
   }
-
-  /** Admits and serves. @returns The peer that was not admitted: it keeps its seat from nobody while it is told so. */
-  async #seat(stream: UnixConnection["stream"], attestation: Attestation): Promise<RefusedPeer | undefined> {
-    try {
-      const peer = await this.#admit(stream, attestation);
-      if (!peer.admitted) return peer;
-      await this.#options.serve(peer);
-      return undefined;
-    } finally {
-      this.#options.seats.leave();
-    }
-  }
-
-  #mayAdmit(credentials: Credentials): boolean {
-    const { clients } = this.#options;
-    return clients === undefined ? credentials.uid === process.geteuid?.() : clients.mayAdmit(credentials);
-  }
-
-  /** Takes a seat. @returns Why there is no room for one more. */
-  #overload({ immediate }: Attestation): PeerRefusal | undefined {
-    const refuse = (refused: string): PeerRefusal => ({
-      code: "ERR_PEER_REFUSED",
-      refused,
-      evidence: immediate,
-    });
-    if ((this.#waiting.get(uidOf(immediate)) ?? 0) >= MAX_WAITING) return refuse("too-many-admissions");
-    // Taken before anything is awaited: two that come at once cannot have the same one.
-    return this.#options.seats.take() ? undefined : refuse("too-many-sessions");
-  }
-
-  async #admit(
-    stream: UnixConnection["stream"],
-    attestation: Attestation,
-  ): Promise<AdmittedPeer | RefusedPeer> {
-    const { clients, world, trustDomain } = this.#options;
-    const uid = uidOf(attestation.immediate);
-    this.#waiting.set(uid, (this.#waiting.get(uid) ?? 0) + 1);
-    try {
-      return await admitPeer({ stream, attestation, clients, world, uid: process.geteuid?.(), trustDomain });
-    } finally {
-      const left = (this.#waiting.get(uid) ?? 1) - 1;
-      if (left > 0) this.#waiting.set(uid, left);
-      else this.#waiting.delete(uid);
-    }
-  }
-}
-
-function asRefused({ code, refused, evidence }: PeerRefusal, trustDomain: string): RefusedPeer {
-  const principal = principalOf(evidence, trustDomain);
-  return { admitted: false, code, reasons: [refused], identity: { principal, evidence } };
-}
-
-function uidOf({ credentials }: PeerEvidence): number {
-  return isKnown(credentials) ? credentials.value.uid : -1;
 }

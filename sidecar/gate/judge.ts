@@ -3,6 +3,7 @@
  * policy at all" are told from enforcement.
  */
 import type { Decision, Policy, PolicyRequest } from "../../policy/mod.ts";
+import { stricter } from "../../policy/stricter.ts";
 import { isStandard, type ListMember } from "../protocol/methods.ts";
 
 /** A decision together with what is to be done about it. */
@@ -23,7 +24,9 @@ const MISPLACED: Verdict = {
 const FAILED: Decision = { effect: "deny", reason: "default", rules: ["(judging failed)"] };
 
 export class Judge {
-  readonly #policy: Policy | undefined;
+  /** What the peer was admitted under. */
+  readonly #snapshot: Policy | undefined;
+  #policy: Policy | undefined;
   readonly #onFailure: (error: unknown) => void;
   /** The name that admission gave the peer: every request that is judged carries it. */
   readonly client: string | undefined;
@@ -35,6 +38,7 @@ export class Judge {
    * @param client The entry of the policy's `clients` that admitted the peer.
    */
   constructor(policy: Policy | undefined, onFailure: (error: unknown) => void, client?: string) {
+    this.#snapshot = policy;
     this.#policy = policy;
     this.#onFailure = onFailure;
     this.client = client;
@@ -42,6 +46,12 @@ export class Judge {
 
   get policy(): Policy | undefined {
     return this.#policy;
+  }
+
+  /** From here on this policy counts as well: nothing is allowed that was not allowed when the peer was admitted. */
+  tighten(policy: Policy): void {
+    this.#policy = this.#snapshot === undefined ? policy : stricter(this.#snapshot, policy);
+    this.#methods.clear();
   }
 
   /** Whether denials are carried out. */

@@ -5,14 +5,15 @@
 import type { SessionSection } from "../../policy/mod.ts";
 import { monotonicMs } from "../platform/monotonic.ts";
 
-/** Which limit ended a session; stands in the audit log as it is. */
-export type SpanEnd = "idle" | "max-age" | "max-calls";
+/** Which limit ended a session, or that a policy loaded meanwhile did; stands in the audit log as it is. */
+export type SpanEnd = "idle" | "max-age" | "max-calls" | "policy-changed";
 
 /** What the peer is told. */
 export const SPAN_SENTENCES: Readonly<Record<SpanEnd, string>> = {
   idle: "The session ended: it was not used for too long",
   "max-age": "The session ended: it has reached its greatest age",
   "max-calls": "The session ended: it has made as many calls as it may",
+  "policy-changed": "The session ended: this client is no longer admitted",
 };
 
 export interface SpanActions {

@@ -5,6 +5,7 @@
  * whatever ends the session. Whatever throws while a message is judged ends here as a refusal.
  */
 import { Buffer } from "node:buffer";
+import type { AdmissionWorld, Policy, SessionSection } from "../../policy/mod.ts";
 import type { AuditLog, LifecycleEvent, SessionIdentity } from "../audit/audit-log.ts";
 import { evidenceDetail } from "../audit/record/evidence-detail.ts";
 import { type GuardError, type GuardErrorCode, messageOf } from "../model/errors.ts";
@@ -14,7 +15,6 @@ import type { StopCause, Upstream, UpstreamExit } from "../upstream/upstream.ts"
 import type { AdmittedPeer } from "./admission/admit.ts";
 import type { PeerLoss } from "./admission/admitted-stream.ts";
 import { HeldRequests } from "./held-requests.ts";
-import type { SessionSection } from "../../policy/mod.ts";
 import type { Judge } from "./judge.ts";
 import { Opening } from "./opening.ts";
 import { PeerLink } from "./peer-link.ts";
@@ -134,6 +134,35 @@ export class Session {
     this.#upstream.stop(cause);
   }
 
+  /**
+   * A policy that was loaded meanwhile: it counts as well from here on, and ends the session of whom it does not admit.
+   * What the peer was admitted under goes on to count. Never rejects.
+   */
+  async adopt(policy: Policy, world: AdmissionWorld): Promise<void> {
+    const { peer, judge } = this.#options;
+    const shown = this.#shownTools();
+    judge.tighten(policy);
+    this.#state.catalogue.adopt(judge.policy ?? policy);
+    if (this.#shownTools() !== shown) this.#announceTools();
+    if (!await peer.stillAdmitted(policy.clients, world)) this.#over("policy-changed");
+  }
+
+  /** The tools that the peer may see, as one text. */
+  #shownTools(): string {
+    const { judge } = this.#options;
+    const { definitions } = this.#state.catalogue;
+    const shown = definitions.filter(({ name }) => !judge.enforces || judge.shows("tools", name));
+    return JSON.stringify(shown.map(({ name }) => name));
+  }
+
+  /** In the modern era a list that we filter may not be kept (`ttlMs: 0`), so there is nothing to announce. */
+  #announceTools(): void {
+    if (this.#state.modern || this.#ended) return;
+    this.#state.begin();
+    this.#state.toPeer.send('{"jsonrpc":"2.0","method":"notifications/tools/list_changed"}');
+    this.#commit();
+  }
+
   // ── who ──────────────────────────────────────────────────────────────────────────────────────────────────────────
 
   #identified(identity: SessionIdentity): void {
@@ -146,6 +175,7 @@ export class Session {
       transport,
       lineageEnd: lineage.end,
       ...(peer.client === undefined ? {} : { client: peer.client }),
+      ...(peer.handedOverBy === undefined ? {} : { handedOverBy: peer.handedOverBy }),
       admittedAt: peer.grade,
       proof: peer.proof,
       evidence: evidenceDetail(identity.evidence),

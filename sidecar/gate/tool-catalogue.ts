@@ -9,7 +9,7 @@ import { foldKey } from "../../policy/match/fold.ts";
 const REFRESH_MS = 2000;
 
 export class ToolCatalogue {
-  readonly #policy: Policy | undefined;
+  #policy: Policy | undefined;
   #tools = new Map<string, ToolArguments>();
   #definitions: ToolDefinition[] = [];
   #gathering = new Map<string, ToolDefinition>();
@@ -56,14 +56,24 @@ export class ToolCatalogue {
     }
     if (!last) return;
     this.#definitions = [...this.#gathering.values()];
-    this.#tools = new Map(this.#definitions.map((tool) => [tool.name, this.#argumentsOf(tool)]));
+    this.#index();
     this.#complete = true;
     this.#completedAt = now;
+  }
+
+  /** The names of arguments that this policy reads are known from here on. */
+  adopt(policy: Policy): void {
+    this.#policy = policy;
+    this.#index();
   }
 
   /** The server has no list of tools. */
   learnNone(now: number): void {
     this.learn([], true, true, now);
+  }
+
+  #index(): void {
+    this.#tools = new Map(this.#definitions.map((tool) => [tool.name, this.#argumentsOf(tool)]));
   }
 
   #argumentsOf(tool: ToolDefinition): ToolArguments {

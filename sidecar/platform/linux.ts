@@ -5,10 +5,13 @@ import { constants } from "node:fs";
 import { GuardError } from "../model/errors.ts";
 import { describeDescriptor } from "./descriptor.ts";
 import { type Calls, FIONREAD, SIOCOUTQ, systemCalls } from "./linux/calls.ts";
-import { canNameSenders, openSenderStream } from "./linux/open-peer-stream.ts";
+import { connectUnix, passDescriptors } from "./linux/connect.ts";
+import { openSenderStream } from "./linux/open-peer-stream.ts";
 import { openProcess, peerCredentials, peerProcess } from "./linux/peer.ts";
-import { listenUnix } from "./linux/unix-listener.ts";
 import { peerGroups, peerLabel } from "./linux/peer-options.ts";
+import { recognize } from "./linux/recognize.ts";
+import { isUnixStream } from "./linux/socket-calls.ts";
+import { listenUnix } from "./linux/unix-listener.ts";
 import type { ByteStream, Descriptor, PeerStream, Platform, StreamDirection } from "./platform.ts";
 import { openDescriptorStream, withoutSenders } from "./stream.ts";
 
@@ -25,7 +28,10 @@ export function openLinux(calls: () => Calls = systemCalls): Platform {
     openProcess: (pid) => openProcess(calls(), pid),
     openStream,
     openPeerStream: (fd, direction) => openPeerStream(calls, fd, direction),
-    listenUnix: (path, events) => listenUnix(calls(), path, events),
+    listenUnix: (path, events, descriptors) => listenUnix(calls(), path, events, descriptors),
+    connectUnix: (path) => connectUnix(calls(), path),
+    passDescriptors: (fd, bytes, descriptors) => passDescriptors(calls(), fd, bytes, descriptors),
+    recognize: (fd) => recognize(calls(), fd),
     socketPair: () => expectPair(calls(), "socket pair", calls().socketPair()),
     pipe: () => expectPair(calls(), "pipe", calls().pipe()),
     reopenForWriting: (fd) => reopenForWriting(calls(), fd),
@@ -59,7 +65,7 @@ function openStream(fd: number, direction: StreamDirection): ByteStream {
 
 function openPeerStream(calls: () => Calls, fd: number, direction: StreamDirection): PeerStream {
   const kind = openKind(fd);
-  if (direction !== "write" && kind === "socket" && canNameSenders(calls(), fd)) {
+  if (direction !== "write" && kind === "socket" && isUnixStream(calls(), fd)) {
     return openSenderStream(calls(), fd, direction === "both");
   }
   return withoutSenders(openDescriptorStream(fd, kind, direction));

@@ -39,9 +39,19 @@ export interface Platform {
    * Makes a Unix socket that only our own user can connect to, and listens. Replaces nothing that is at the path; the
    * folder is the caller's to have looked at.
    *
+   * @param descriptors How many one read may bring along. @default {none: then whoever sends some is cut off}
    * @throws {GuardError} `ERR_SOCKET_UNSAFE`
    */
-  listenUnix(path: string, events: UnixListenerEvents): UnixListener;
+  listenUnix(path: string, events: UnixListenerEvents, descriptors?: number): UnixListener;
+  /** Connects to a Unix stream socket. @throws with `code` as the kernel gave it. */
+  connectUnix(path: string): number;
+  /** Sends bytes, and copies of descriptors of ours along with them. @throws with `code` as the kernel gave it. */
+  passDescriptors(socket: number, bytes: Uint8Array, descriptors: readonly number[]): void;
+  /**
+   * What somebody handed over, told without a question to its file system, which may be one that never answers.
+   * Undefined for all else than these two: to close it could take for ever, too.
+   */
+  recognize(fd: number): "unix-stream" | "pipe" | undefined;
   /** Two connected Unix stream sockets, close-on-exec. Unlike a pipe they cannot be reopened through /proc. */
   socketPair(): readonly [number, number];
   /** A pipe, close-on-exec: the end to read, the end to write. Any process of the user can open either by /proc. */
@@ -86,6 +96,8 @@ export type Sender = Credentials | undefined;
 export interface StreamEvents {
   /** One read: bytes of one sender. The next read may reuse nothing of `chunk`: it is the receiver's to keep. */
   data(chunk: Buffer, sender: Sender): void;
+  /** What came along with the next `data`: the receiver's to close. Asked for when the socket was made. */
+  descriptors?(handedOver: readonly number[]): void;
   /** The other end will send no more. */
   end(): void;
   /** The other end no longer reads, or reading failed. Called at most once; nothing follows. */

@@ -27,7 +27,7 @@ export interface Upstream {
  *
  * `server-closed`: it closed its input or output and lived on. `idle`, `max-age`, `max-calls`: the session came to that
  * limit of the policy's. `peer-slow`: a peer of a shared server left too much unread. `server-hangs`: a shared server
- * did not even answer a ping.
+ * did not even answer a ping. `policy-changed`: the policy that was loaded meanwhile does not admit the peer.
  */
 export type StopCause =
   | "peer-gone"
@@ -39,6 +39,7 @@ export type StopCause =
   | "idle"
   | "max-age"
   | "max-calls"
+  | "policy-changed"
   | "peer-slow"
   | "server-hangs";
 

@@ -118,4 +118,13 @@ it("lets two names of a schema that differ by case both be used", () => {
   assert.ok(names.isLookAlike("PATH"));
 });
 
+it("takes another policy's names of arguments", () => {
+  const catalogue = new ToolCatalogue(undefined);
+  catalogue.learn([tool("read")], true, true, 0);
+  assert.not(catalogue.find("read")?.isLookAlike("PATH"));
+  catalogue.adopt(policy);
+  assert.ok(catalogue.find("read")?.isLookAlike("PATH"));
+  assert.ok(catalogue.complete);
+});
+
 it.run();

@@ -25,8 +25,8 @@ export const LAYERS: Readonly<Record<string, Layer>> = {
   "sidecar/gate": { imports: [...middle, ...siblings], runtime: true },
   "sidecar/front": { imports: [...middle, ...siblings, "sidecar/gate"], runtime: true },
   "sidecar": { imports: [...middle, ...siblings, "sidecar/gate", "sidecar/front"], runtime: true },
-  // `run` takes the composition root itself: through mod.ts every start would load all that the other commands need.
-  "wrappers": { imports: [...outside, "sidecar/sidecar.ts"], runtime: true },
+  // `run` and `connect`, for which a client waits, take what they need: mod.ts loads all that the other commands need.
+  "wrappers": { imports: [...outside, "sidecar/sidecar.ts", "sidecar/connect.ts"], runtime: true },
   "examples": { imports: outside, runtime: true },
 };
 

@@ -1,7 +1,11 @@
 import fc from "fast-check";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import { credentialSpace, parseControl } from "../../sidecar/platform/linux/control-messages.ts";
+import {
+  credentialSpace,
+  descriptorMessage,
+  parseControl,
+} from "../../sidecar/platform/linux/control-messages.ts";
 
 const test = suite("parseControl()");
 const NOTHING = { sender: undefined, descriptors: [], rights: false };
@@ -160,5 +164,22 @@ for (const word of WORDS) {
     );
   });
 }
+
+test("what we hand over is what such a message reads as, on machines of either word", () => {
+  fc.assert(
+    fc.property(
+      fc.array(fc.nat(2 ** 31 - 1), { minLength: 1, maxLength: 8 }),
+      fc.constantFrom(4, 8),
+      (fds, word) => {
+        const bytes = descriptorMessage(fds, word);
+        assert.equal(parseControl(bytes, bytes.byteLength, word), {
+          sender: undefined,
+          descriptors: fds,
+          rights: true,
+        });
+      },
+    ),
+  );
+});
 
 test.run();

@@ -187,7 +187,7 @@ const refusals: readonly Refusal[] = [
   {
     name: "a measured program behind the shim",
     text: program("via: shim"),
-    says: /can never be reached: it comes through a relay/,
+    says: /can never be reached: nobody proves that it is what speaks/,
   },
   {
     name: "parents of one of whom others may speak",
@@ -472,7 +472,7 @@ const warnings: readonly Warning[] = [
   {
     name: "an entry behind one for whom the shim is needed",
     text: withClients("{name: me, via: shim}", "{name: other}"),
-    says: ["'via: shim': nothing comes through 'mcp-guard connect' in this version, so this admits nobody"],
+    says: [],
   },
 ];
 

@@ -5,6 +5,7 @@ import { connect, type Socket } from "node:net";
 import { join } from "node:path";
 import { guardCommand, type JsonRpc, waitUntil, withTempDir } from "../harness.ts";
 import { openInbox } from "../tools/inbox.ts";
+import { descendantsOf } from "./processes.ts";
 import { fixture, NODE } from "./puppet.ts";
 
 export interface Listening {
@@ -139,4 +140,17 @@ export async function open(path: string, opening: JsonRpc = {}): Promise<Peer> {
   });
   peer.send({ jsonrpc: "2.0", method: "notifications/initialized" });
   return peer;
+}
+
+/** The processes of its servers, where they are puppets. */
+export function serversOf(guard: Listening): readonly number[] {
+  return descendantsOf(guard.pid).filter((pid) => commandOf(pid).includes("puppet"));
+}
+
+function commandOf(pid: number): string {
+  try {
+    return readFileSync(`/proc/${pid}/cmdline`, "latin1");
+  } catch {
+    return "";
+  }
 }

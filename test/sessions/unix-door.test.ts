@@ -1,13 +1,13 @@
 /** A guard that listens: one server for each peer, and nobody else's answers. */
 import { spawn } from "node:child_process";
-import { chmodSync, existsSync, readFileSync } from "node:fs";
+import { chmodSync, existsSync } from "node:fs";
 import { join } from "node:path";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { guardCommand, type JsonRpc, limited, skipUnless, waitUntil } from "../harness.ts";
 import { verifyUnaltered } from "./audit-command.ts";
 import { descendantsOf, isAlive } from "./processes.ts";
-import { open, withListener } from "./listening.ts";
+import { open, serversOf, withListener } from "./listening.ts";
 import { NODE } from "./puppet.ts";
 
 const door = suite("run --listen unix:");
@@ -17,7 +17,7 @@ door(
   limited(60_000, () =>
     withListener(async (guard) => {
       const peers = await Promise.all([open(guard.path), open(guard.path), open(guard.path)]);
-      assert.is(descendantsOf(guard.pid).filter((pid) => commandOf(pid).includes("puppet")).length, 3);
+      assert.is(serversOf(guard).length, 3);
       await Promise.all(peers.flatMap((peer, who) =>
         Array.from({ length: 50 }, async (_, index) => {
           const text = `${who}-${index}`;
@@ -37,7 +37,7 @@ door(
   limited(60_000, () =>
     withListener(async (guard) => {
       const [stays, leaves] = await Promise.all([open(guard.path), open(guard.path)]);
-      const servers = () => descendantsOf(guard.pid).filter((pid) => commandOf(pid).includes("puppet"));
+      const servers = () => serversOf(guard);
       assert.is(servers().length, 2);
       leaves.socket.destroy();
       await waitUntil(() => servers().length === 1, 10_000);
@@ -95,7 +95,7 @@ door(
         54399,
         "ERR_PEER_REFUSED",
       ]]);
-      assert.equal(descendantsOf(guard.pid).filter((pid) => commandOf(pid).includes("puppet")), []);
+      assert.equal(serversOf(guard), []);
     })),
 );
 
@@ -121,13 +121,5 @@ door(
       (await open(guard.path)).socket.destroy();
     })),
 );
-
-function commandOf(pid: number): string {
-  try {
-    return readFileSync(`/proc/${pid}/cmdline`, "latin1");
-  } catch {
-    return "";
-  }
-}
 
 door.run();

@@ -27,7 +27,8 @@ Options
       --stderr-prefix TEXT Put TEXT before each line the server writes to stderr
       --listen unix:PATH   Listen at a Unix socket instead of standing on stdin and stdout: each peer that is admitted
                            gets a server of its own. 'unix:' alone is a socket of the server's name in the runtime
-                           folder
+                           folder. SIGHUP then loads the policy once more: sessions that are open go on, and lose what
+                           it denies; whom it does not admit is gone
       --max-line BYTES     Longest message taken from the client; the default is 8388608
 
 Examples

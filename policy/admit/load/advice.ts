@@ -28,12 +28,11 @@ function adviseOnProof({ entry, node }: PlacedEntry, report: Report): void {
   }
 }
 
-/** The word is enforced, and there is no relay yet: such an entry matches nobody. */
+/** Nobody can tell who writes into a pipe. */
 function adviseOnVia({ entry, node }: PlacedEntry, report: Report): void {
-  if (entry.via !== "shim") return;
-  const message =
-    "'via: shim': nothing comes through 'mcp-guard connect' in this version, so this admits nobody";
-  report.warning(placeOf(node, "via"), message, "Remove the entry, or 'via'");
+  if (entry.via !== "shim" || isAccount(entry)) return;
+  const message = "'via: shim': whatever a matching program starts may act under this name";
+  report.warning(placeOf(node, "via"), message, "What is known of its program counts as lineage");
 }
 
 /** Words of the command line are the peer's own, so this keeps out accidents, not attackers. */

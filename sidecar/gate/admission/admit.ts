@@ -23,6 +23,8 @@ export interface AdmissionRequest {
   /** The guard's own. */
   readonly uid: number | undefined;
   readonly trustDomain: string;
+  /** The process that handed its stream over. */
+  readonly handedOverBy?: number;
 }
 
 /** A peer that was let in. It owns the attestation. */
@@ -35,10 +37,19 @@ export interface AdmittedPeer {
   readonly grade: Grade;
   /** Whether what it sent before it was measured may have no effect. */
   readonly proof: "required" | "not-required";
+  /** What it was admitted by. */
+  readonly clients: Clients | undefined;
+  /** The process that handed its stream over. */
+  readonly handedOverBy: number | undefined;
   /** Who it is, as far as is known at once. */
   readonly identity: SessionIdentity;
   /** The same with all there is to know. Never rejects. */
   complete(): Promise<SessionIdentity>;
+  /**
+   * Whether a policy that was loaded meanwhile would let it in under the same name, by proofs no weaker than those that
+   * it was admitted by. Never rejects.
+   */
+  stillAdmitted(clients: Clients | undefined, world: AdmissionWorld): Promise<boolean>;
   /** Lets go of its process. The stream is closed by whoever reads it. */
   close(): void;
 }
@@ -119,8 +130,8 @@ function isGone({ process, transport }: PeerEvidence): boolean {
   return transport === "stdio-socket" && "absent" in process && process.absent === "peer-gone";
 }
 
-/** @returns Why it is not known, where it is not. */
-function accountOf({ credentials, process }: PeerEvidence): { uid: number; gid: number } | string {
+/** Whose process it is. @returns Why it is not known, where it is not. */
+export function accountOf({ credentials, process }: PeerEvidence): { uid: number; gid: number } | string {
   if (isKnown(credentials)) return credentials.value;
   if ("absent" in process) return process.absent;
   const { uid, gid } = process;
@@ -160,10 +171,40 @@ function admitted(
     client,
     grade,
     proof,
+    clients: request.clients,
+    handedOverBy: request.handedOverBy,
     identity: identify(attestation.immediate),
     complete: async () => identify(await attestation.complete),
+    stillAdmitted: (later, world) => stillAdmitted(request, { ...terms, proof, sender }, later, world),
     close: () => attestation.close(),
   };
+}
+
+async function stillAdmitted(
+  { attestation, uid, world: { via } }: AdmissionRequest,
+  before: Terms,
+  clients: Clients | undefined,
+  world: AdmissionWorld,
+): Promise<boolean> {
+  try {
+    if (clients === undefined) {
+      const account = accountOf(attestation.immediate);
+      return before.client === undefined && typeof account !== "string" && account.uid === uid;
+    }
+    const evidence = await attestation.gather(clients.wants);
+    if (attestation.remeasure() !== undefined) return false;
+    const now = clients.admit(evidence, { ...world, via });
+    return now.admitted && now.client === before.client && !demandsMore(now, before);
+  } catch {
+    return false;
+  }
+}
+
+/** What was waived cannot be made up for: helpers may have spoken, or other images run, since the admission. */
+function demandsMore(now: Terms, before: Terms): boolean {
+  return before.account && !now.account ||
+    before.proof === "not-required" && now.proof === "required" ||
+    before.sender === "first" && now.sender === "every";
 }
 
 function senderOf(stream: PeerStream, { credentials }: PeerEvidence): Credentials | undefined {

@@ -86,7 +86,7 @@ export class AdmittedStream {
   /** @returns false when the caller should wait for `drain`. What is written to a peer that is lost goes nowhere. */
   write(bytes: Uint8Array): boolean {
     // Whoever inherited the socket of a peer that ended must not read what it had asked for.
-    if (!this.#lost && !this.#attestation.isAlive()) this.#lose({ code: "ERR_PEER_GONE", detail: "ended" });
+    if (!this.#lost && !this.#attestation.isAlive()) this.lose({ code: "ERR_PEER_GONE", detail: "ended" });
     return this.#lost || this.#stream.write(bytes);
   }
 
@@ -103,10 +103,19 @@ export class AdmittedStream {
     this.#stream.destroy();
   }
 
+  /** Ends it for a reason that shows elsewhere. */
+  lose(loss: PeerLoss): void {
+    if (this.#lost) return;
+    this.#lost = true;
+    clearInterval(this.#watch);
+    this.#stream.destroy();
+    this.#events?.lost(loss);
+  }
+
   #read(chunk: Buffer, sender: Sender): void {
     if (this.#lost) return;
     const loss = this.#verify(sender);
-    if (loss !== undefined) return this.#lose(loss);
+    if (loss !== undefined) return this.lose(loss);
     const early = Math.min(this.#early, chunk.length);
     this.#early -= early;
     if (early === 0 || this.#terms.proof === "not-required") return this.#events?.data(chunk, true);
@@ -134,13 +143,6 @@ export class AdmittedStream {
   }
 
   #look(): void {
-    if (!this.#lost && !this.#attestation.isAlive()) this.#lose({ code: "ERR_PEER_GONE", detail: "ended" });
-  }
-
-  #lose(loss: PeerLoss): void {
-    this.#lost = true;
-    clearInterval(this.#watch);
-    this.#stream.destroy();
-    this.#events?.lost(loss);
+    if (!this.#lost && !this.#attestation.isAlive()) this.lose({ code: "ERR_PEER_GONE", detail: "ended" });
   }
 }

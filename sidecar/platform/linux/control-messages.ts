@@ -29,6 +29,23 @@ export function credentialSpace(word: number = WORD): number {
   return align(headerBytes(word), word) + align(UCRED_BYTES, word);
 }
 
+/** The room that one message with so many descriptors takes; none for none. */
+export function descriptorSpace(count: number, word: number = WORD): number {
+  return count === 0 ? 0 : align(headerBytes(word), word) + align(count * 4, word);
+}
+
+/** A message that hands these over, for sendmsg(2). */
+export function descriptorMessage(descriptors: readonly number[], word: number = WORD): DataView {
+  const bytes = new DataView(new ArrayBuffer(descriptorSpace(descriptors.length, word)));
+  const payload = align(headerBytes(word), word);
+  // The upper half of a 64-bit length stays zero.
+  bytes.setUint32(0, payload + descriptors.length * 4, true);
+  bytes.setInt32(word, SOL_SOCKET, true);
+  bytes.setInt32(word + 4, SCM_RIGHTS, true);
+  for (const [index, fd] of descriptors.entries()) bytes.setInt32(payload + index * 4, fd, true);
+  return bytes;
+}
+
 /**
  * Reads the control buffer of one recvmsg. Never throws; what is cut off or malformed counts as not there, and nothing
  * after it is read.

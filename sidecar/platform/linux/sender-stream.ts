@@ -122,6 +122,7 @@ export class SenderStream implements PeerStream {
       if (received === "again") return;
       if (received === "end") return this.#endOfInput();
       if (received instanceof Error) return this.#fail(received);
+      if (received.descriptors.length > 0) this.#events?.descriptors?.(received.descriptors);
       this.#events?.data(received.chunk, received.sender);
       // After a large one the runtime has its turn, to free what was read before. What is left is told again.
       if (received.chunk.length > LARGE_READ) return;

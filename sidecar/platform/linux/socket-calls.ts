@@ -1,6 +1,7 @@
 /** The system calls on sockets: unix(7), socket(7), recvmsg(2). */
 import type { Native } from "../native.ts";
-import { Message } from "./message.ts";
+import { descriptorMessage } from "./control-messages.ts";
+import { Message, messageHeader } from "./message.ts";
 
 export const SO_TYPE = 3;
 export const SO_PASSCRED = 16;
@@ -19,6 +20,7 @@ const SOL_SOCKET = 1;
 const SOCK_CLOEXEC = 0o2000000;
 const SOCK_NONBLOCK = 0o4000;
 const MSG_DONTWAIT = 0x40;
+const MSG_NOSIGNAL = 0x4000;
 const MSG_CMSG_CLOEXEC = 0x40000000;
 
 export interface SocketCalls {
@@ -37,11 +39,22 @@ export interface SocketCalls {
   /** Makes the file. Replaces nothing: EADDRINUSE where there is one, be it a link. */
   bindUnix(fd: number, path: string): number;
   listen(fd: number, backlog: number): number;
+  /** Non-blocking: EAGAIN where too many wait already. */
+  connectUnix(fd: number, path: string): number;
   /** @returns A connection, close-on-exec and non-blocking; -1 on error, EAGAIN when there is none. */
   accept(fd: number): number;
-  newMessage(): Message;
+  /** @param descriptors How many it has room for. */
+  newMessage(descriptors: number): Message;
   /** recvmsg(2) that does not block. @returns Bytes read, 0 at the end, -1 on error. */
   receive(fd: number, message: Message): number;
+  /** sendmsg(2) with SCM_RIGHTS. @returns Bytes sent, -1 on error. */
+  sendDescriptors(fd: number, bytes: Uint8Array, descriptors: readonly number[]): number;
+}
+
+/** Whether the kernel can name senders on it. An error answers no: what is read by other means has no sender. */
+export function isUnixStream(calls: SocketCalls, fd: number): boolean {
+  const option = (name: number) => calls.socketOption(fd, name)?.getInt32(0, true);
+  return option(SO_DOMAIN) === AF_UNIX && option(SO_TYPE) === SOCK_STREAM;
 }
 
 export function bindSockets({ func, address }: Native): SocketCalls {
@@ -52,6 +65,8 @@ export function bindSockets({ func, address }: Native): SocketCalls {
   const bind = func("int bind(int fd, void *address, uint length)");
   const listen = func("int listen(int fd, int backlog)");
   const accept4 = func("int accept4(int fd, void *address, void *length, int flags)");
+  const connect = func("int connect(int fd, void *address, uint length)");
+  const sendmsg = func("int64 sendmsg(int fd, void *message, int flags)");
   const recvmsg = func("int64 recvmsg(int fd, void *message, int flags)");
   const value = new DataView(new ArrayBuffer(16));
   const length = new Uint32Array(1);
@@ -80,11 +95,23 @@ export function bindSockets({ func, address }: Native): SocketCalls {
       return bind(fd, address, address.length);
     },
     listen,
+    connectUnix(fd, path) {
+      const address = unixAddress(path);
+      return connect(fd, address, address.length);
+    },
     accept: (fd) => accept4(fd, null, null, SOCK_CLOEXEC | SOCK_NONBLOCK),
-    newMessage: () => new Message(address),
+    newMessage: (descriptors) => new Message(address, descriptors),
     receive(fd, message) {
       message.reset();
-      return recvmsg(fd, message.header, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+      return recvmsg(fd, message.header.bytes, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+    },
+    sendDescriptors(fd, bytes, descriptors) {
+      const data = Uint8Array.from(bytes).buffer;
+      const control = descriptorMessage(descriptors).buffer as ArrayBuffer;
+      const header = messageHeader(address, data, control);
+      const sent = sendmsg(fd, header.bytes, MSG_NOSIGNAL);
+      // Nothing that the header points to may be collected before the call is over.
+      return Math.min(sent, data.byteLength + control.byteLength + header.iovec.byteLength);
     },
   };
 }

@@ -29,14 +29,19 @@ const PRIVATE_UMASK = 0o177;
  *
  * @throws {GuardError} `ERR_SOCKET_UNSAFE` with the errno: EADDRINUSE where anything is at that path.
  */
-export function listenUnix(calls: Calls, path: string, events: UnixListenerEvents): UnixListener {
+export function listenUnix(
+  calls: Calls,
+  path: string,
+  events: UnixListenerEvents,
+  descriptors: number = 0,
+): UnixListener {
   const fd = expect(calls, path, "socket", calls.unixSocket());
   try {
     // Before anybody can connect: a connection inherits it, and what is sent before we accept has its sender too.
     expect(calls, path, "SO_PASSCRED", calls.setSocketOption(fd, SO_PASSCRED, 1));
     bindPrivately(calls, fd, path);
     expect(calls, path, "listen", calls.listen(fd, BACKLOG));
-    return new Listener(calls, fd, path, events);
+    return new Listener(calls, fd, path, { events, descriptors });
   } catch (error) {
     calls.close(fd);
     throw error;
@@ -57,21 +62,29 @@ function expect(calls: Calls, path: string, call: string, result: number): numbe
   throw new GuardError("ERR_SOCKET_UNSAFE", `Cannot listen at '${path}': ${call} ${calls.errno()}`);
 }
 
+/** Who is told of connections, and how many descriptors a read of one may bring along. */
+interface Taking {
+  readonly events: UnixListenerEvents;
+  readonly descriptors: number;
+}
+
 class Listener implements UnixListener {
   readonly #calls: Calls;
   readonly #fd: number;
   readonly #path: string;
   readonly #file: BigIntStats;
   readonly #events: UnixListenerEvents;
+  readonly #descriptors: number;
   readonly #readiness: Readiness;
   #timer: ReturnType<typeof setTimeout> | undefined;
   #closed = false;
 
-  constructor(calls: Calls, fd: number, path: string, events: UnixListenerEvents) {
+  constructor(calls: Calls, fd: number, path: string, { events, descriptors }: Taking) {
     this.#calls = calls;
     this.#fd = fd;
     this.#path = path;
     this.#events = events;
+    this.#descriptors = descriptors;
     this.#file = lstatSync(path, { bigint: true });
     this.#readiness = watchByThread(calls, fd, () => this.#accept(), (error) => this.#fail(error));
     this.#readiness.start();
@@ -104,7 +117,7 @@ class Listener implements UnixListener {
   #arrived(fd: number): void {
     let stream: ReturnType<typeof openSenderStream>;
     try {
-      stream = openSenderStream(this.#calls, fd, true);
+      stream = openSenderStream(this.#calls, fd, true, this.#descriptors);
     } catch (error) {
       this.#calls.close(fd);
       return this.#events.onError(error as Error);

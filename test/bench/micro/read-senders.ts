@@ -69,7 +69,7 @@ function echo(kind: "openStream" | "openPeerStream"): void {
 function ownReader(): { read(): void } {
   const calls = systemCalls();
   calls.setSocketOption(0, SO_PASSCRED, 1);
-  const receiver = new Receiver(calls);
+  const receiver = new Receiver(calls, 0);
   const options = { fd: 0, readable: true, writable: true, allowHalfOpen: true, pauseOnCreate: true };
   const socket = new Socket(options);
   const read = (): void => {

@@ -207,5 +207,59 @@ named("no evidence without an account is ever let in", async () => {
   }));
 });
 
+const later = suite("stillAdmitted()");
+const ANYBODY: Admission = { ...AGENT, account: true };
+
+for (
+  const { name, before = AGENT, now, admitted, changed } of [
+    { name: "the same", now: AGENT, admitted: true },
+    { name: "another name", now: { ...AGENT, client: "other" }, admitted: false },
+    { name: "nobody", now: { admitted: false, reasons: [] }, admitted: false },
+    { name: "an entry that throws", now: new Error("no"), admitted: false },
+    { name: "the same, of a process that changed", now: AGENT, changed: "exe-changed", admitted: false },
+    {
+      name: "a proof that was waived",
+      before: { ...AGENT, proof: "not-required" },
+      now: AGENT,
+      admitted: false,
+    },
+    { name: "a proof that is waived now", now: { ...AGENT, proof: "not-required" }, admitted: true },
+    {
+      name: "all senders, where others could speak",
+      before: { ...AGENT, sender: "first" },
+      now: AGENT,
+      admitted: false,
+    },
+    { name: "a program, where any of the account could be it", before: ANYBODY, now: AGENT, admitted: false },
+    { name: "an account, where a program was asked for", now: ANYBODY, admitted: true },
+    { name: "no clients at all", now: undefined, admitted: false },
+  ] as readonly {
+    readonly name: string;
+    readonly before?: Admission;
+    readonly now: Admission | Error | undefined;
+    readonly admitted: boolean;
+    readonly changed?: string;
+  }[]
+) {
+  later(`${name}: ${admitted ? "stays" : "goes"}`, async () => {
+    const { request: it, attestation } = request({ clients: clients(before) });
+    const peer = await admitPeer(it);
+    assert.ok(peer.admitted);
+    attestation.changed = changed;
+    assert.is(await peer.stillAdmitted(now === undefined ? undefined : clients(now), it.world), admitted);
+    peer.stream.destroy();
+  });
+}
+
+later("without clients our own uid stays, and only while there are none", async () => {
+  const { request: it } = request();
+  const peer = await admitPeer(it);
+  assert.ok(peer.admitted);
+  assert.ok(await peer.stillAdmitted(undefined, it.world));
+  assert.not(await peer.stillAdmitted(clients(AGENT), it.world));
+  peer.stream.destroy();
+});
+
 without.run();
 named.run();
+later.run();
