@@ -12,12 +12,12 @@ const NOT_ADMITTED = 1;
 export class Sessions {
   readonly #guard: Guard;
   readonly #open = new Set<Session>();
-  readonly #shared: SharedServer | undefined;
+  /** Once a policy wants one: another may be loaded meanwhile. */
+  #shared: SharedServer | undefined;
   #stopping = false;
 
   constructor(guard: Guard) {
     this.#guard = guard;
-    if (guard.policy?.session.children === "shared") this.#shared = shareServer(guard);
   }
 
   /** @returns The exit code to hand on. */
@@ -54,8 +54,8 @@ export class Sessions {
   }
 
   #launcher(peer: SessionPeer): () => Promise<LaunchedUpstream> {
-    const shared = this.#shared;
-    if (shared === undefined) return () => this.#guard.launch();
+    if (this.#guard.policy?.session.children !== "shared") return () => this.#guard.launch();
+    const shared = this.#shared ??= shareServer(this.#guard);
     let { principal } = peer.identity;
     void peer.complete().then((identity) => principal = identity.principal);
     return () => shared.join({ principal: () => principal.id });

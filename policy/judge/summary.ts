@@ -9,6 +9,7 @@ export function summarise(parts: PolicyParts): string {
     section(parts.prompts, parts.fallback),
     fromServer(parts),
     clients(parts),
+    ...(parts.session.children === "shared" ? ["one server for all sessions"] : []),
     ...(parts.mode === "observe" ? ["observes only: nothing is blocked"] : []),
     ...(parts.expires === undefined
       ? []

@@ -75,7 +75,7 @@ export const FROM_PEER: ReadonlyMap<string, Method> = new Map<string, Method>([
   ["prompts/get", request(BOTH, "prompt")],
   ["completion/complete", request(BOTH, "completion")],
   ["logging/setLevel", request(LEGACY, "pass")],
-  // Tasks: with one child per peer every task is its own, and `tools/call` has judged what it does.
+  // Tasks: with one child per peer every task is its own (a shared one: `gate/shared`), and `tools/call` has judged it.
   ["tasks/get", request(BOTH, "pass")],
   ["tasks/result", request(LEGACY, "pass")],
   ["tasks/list", request(LEGACY, "pass")],

@@ -26,8 +26,9 @@ export interface Upstream {
  * Who ended it; recorded once, the first cause wins.
  *
  * `server-closed`: it closed its input or output and lived on. `idle`, `max-age`, `max-calls`: the session came to that
- * limit of the policy's. `policy-changed`: the policy that was loaded meanwhile does not admit the peer. `peer-slow`: a peer of a shared server left too much unread. `server-hangs`: a shared server
- * did not even answer a ping.
+ * limit of the policy's. `policy-changed`: the policy that was loaded meanwhile does not admit the peer. `peer-slow`: a
+ * peer of a shared server left too much unread. `server-hangs`: a shared server did not even answer a ping.
+ * `bootstrap-stolen`: the one-time secret that earned the session was shown once more.
  */
 export type StopCause =
   | "peer-gone"

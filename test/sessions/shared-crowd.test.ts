@@ -176,10 +176,14 @@ class Connection {
 }
 
 async function peer(guard: Listening, who: number, count: Count, random: () => number): Promise<void> {
+  let fruitless = 0;
   for (let connection = 0; count.begun < CALLS; connection++) {
     count.connections++;
+    const { begun } = count;
     const one = new Connection(guard.path, `${who}-${connection}`, count, random);
     await one.closed;
+    fruitless = count.begun === begun ? fruitless + 1 : 0;
+    if (fruitless > 100) throw new Error(`Nobody is served: ${guard.stderr().slice(-500)}`);
     await delay(5);
   }
 }

@@ -2,6 +2,7 @@
  * The one process that all sessions of a guard share: started for the first of them, and again for the first that comes
  * after it ended. It goes on when the last session leaves: what it keeps in memory is why it is shared.
  */
+import { GuardError } from "../../model/errors.ts";
 import type { LaunchedUpstream } from "../../upstream/launch-options.ts";
 import type { StopCause, UpstreamExit } from "../../upstream/upstream.ts";
 import type { Share, ShareMember } from "./share.ts";
@@ -30,11 +31,13 @@ export class SharedServer {
     this.#options = options;
   }
 
-  /** @throws What `launch` throws; whoever comes next tries again. */
+  /** @throws What `launch` throws, and whoever comes next tries again; `ERR_UPSTREAM_LAUNCH` once it was stopped. */
   async join(member: ShareMember): Promise<Share> {
     for (;;) {
+      this.#refuseWhenStopping();
       const starting = this.#child ??= this.#start();
       const child = await starting;
+      this.#refuseWhenStopping();
       if (child.usable) return child.join(member);
       // Two processes of a server that keeps a state must not run at once.
       await child.exited;
@@ -47,6 +50,11 @@ export class SharedServer {
     this.#stopping ??= cause;
     const child = await this.#child?.catch(() => undefined);
     await child?.stop(cause);
+  }
+
+  #refuseWhenStopping(): void {
+    if (this.#stopping === undefined) return;
+    throw new GuardError("ERR_UPSTREAM_LAUNCH", "Cannot start the server: the guard is being stopped");
   }
 
   async #start(): Promise<SharedChild> {
@@ -65,7 +73,6 @@ export class SharedServer {
       },
     });
     void child.exited.then((exit) => this.#recordExit(launched.pid, exit, noise));
-    if (this.#stopping !== undefined) void child.stop(this.#stopping);
     return child;
   }
 

@@ -149,9 +149,11 @@ async function withListeningGuard<T>(
   const guard = join(ROOT, "dist/mcp-guard.js");
   const server = [process.execPath, join(ROOT, "test/bench/fixtures/worker.mjs")];
   const log = join(bench.folder, "shared.audit.jsonl");
-  const child = spawn(process.execPath, [
-    ...[guard, "run", "--policy", policy, "--audit", log, "--listen", `unix:${path}`, "--", ...server],
-  ], { stdio: ["ignore", "ignore", "pipe"], cwd: bench.folder });
+  const args = ["run", "--policy", policy, "--audit", log, "--listen", `unix:${path}`, "--", ...server];
+  const child = spawn(process.execPath, [guard, ...args], {
+    stdio: ["ignore", "ignore", "pipe"],
+    cwd: bench.folder,
+  });
   let said = "";
   child.stderr.setEncoding("utf8").on("data", (text: string) => void (said += text));
   const exit = new Promise((resolve) => child.once("exit", resolve));
