@@ -10,6 +10,7 @@ import { Slot } from "../protocol/keys.ts";
 import { type Era, FROM_PEER, type Method } from "../protocol/methods.ts";
 import { parseValue } from "../relay/json-values.ts";
 import { StrictScanner } from "../relay/strict-scanner.ts";
+import type { PeerLine } from "./peer-line.ts";
 import { takeOwnMeta } from "../relay/own-meta.ts";
 import { type AccessActions, AccessGate, type ShownMeta } from "./access/access-gate.ts";
 import { OWN_TOOL } from "./access/own-tool.ts";
@@ -19,14 +20,7 @@ import { idText, type RpcId } from "./pending.ts";
 import { errorLine, flawLine, INVALID_PARAMS, RPC_CODES, toolRefusalLine, withId } from "./refusal.ts";
 import type { SessionState } from "./session-state.ts";
 
-/** One line of the peer's, as a range of a buffer. */
-export interface PeerLine {
-  readonly bytes: Buffer;
-  readonly start: number;
-  readonly end: number;
-  /** It was sent before the peer was measured, perhaps by what the peer's process was before: it may have no effect. */
-  readonly stale: boolean;
-}
+export type { PeerLine } from "./peer-line.ts";
 
 /** What the session does for this file: things that take longer than a line. */
 export interface PeerMessageActions extends AccessActions {

@@ -149,15 +149,16 @@ tokens(
   limited(60_000, () =>
     withPuppet({ policy: policy("{identity_to_server: selectors}") }, async (guard) => {
       await guard.request("tools/list");
-      await guard.request("tools/call", {
+      const called = await guard.request("tools/call", {
         name: "echo",
         arguments: { dear: "server" },
         _meta: {
           "Dev.MCP-Guard/Identity": { name: "admin" },
-          "dev.mcp-guard/identity": { name: "admin" },
+          "dev.mcp-guard/token": "admin",
           a: 1,
         },
       });
+      assert.ok("result" in called, JSON.stringify(called));
       const [opening, initialized, list, call] = guard.received().map((line) => JSON.parse(line) as JsonRpc);
       assert.is((initialized as JsonRpc)["params"], undefined);
       for (const request of [opening, list, call]) {
