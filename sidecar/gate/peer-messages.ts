@@ -6,6 +6,7 @@
  */
 import type { Buffer } from "node:buffer";
 import { InexactNumber, type PolicyRequest } from "../../policy/decision.ts";
+import { messageOf } from "../model/errors.ts";
 import { Slot } from "../protocol/keys.ts";
 import { type Era, FROM_PEER, type Method } from "../protocol/methods.ts";
 import { parseValue } from "../relay/json-values.ts";
@@ -13,6 +14,7 @@ import { StrictScanner } from "../relay/strict-scanner.ts";
 import type { PeerLine } from "./peer-line.ts";
 import { takeOwnMeta } from "../relay/own-meta.ts";
 import { type AccessActions, AccessGate, type ShownMeta } from "./access/access-gate.ts";
+import { fillSecret, SERVER_TOOL } from "./access/fill-secret.ts";
 import { OWN_TOOL } from "./access/own-tool.ts";
 import { tellServer } from "./access/tell-server.ts";
 import type { Verdict } from "./judge.ts";
@@ -31,6 +33,8 @@ export interface PeerMessageActions extends AccessActions {
   /** Forgets a parked request. @returns Whether there was one. */
   readonly release: (id: RpcId) => boolean;
   readonly isHeld: (id: RpcId) => boolean;
+  /** Tells the person at the terminal one line. */
+  readonly notice: (text: string) => void;
   /** The session's opening is about to be forwarded. */
   readonly opening: (id: RpcId, method: string, line: PeerLine) => void;
 }
@@ -167,6 +171,7 @@ export class PeerMessages {
     id: RpcId,
     modern: boolean,
     name?: string,
+    secret?: string,
   ): void {
     const state = this.#state;
     if (modern) state.modern = true;
@@ -179,7 +184,8 @@ export class PeerMessages {
       firstPage: !this.#scanner.has(Slot.cursor),
       audited: name !== undefined,
     });
-    const { bytes, start, end } = tellServer(line, this.#scanner, state.access.told);
+    const told = tellServer(line, this.#scanner, state.access.told);
+    const { bytes, start, end } = secret === undefined ? told : fillSecret(told, secret);
     state.toUpstream.forward(bytes, start, end);
   }
 
@@ -224,8 +230,22 @@ export class PeerMessages {
       state.over = "max-calls";
       return state.refuseOver(id, methodName, state.over);
     }
+    const secret = verdict.passes && tool === SERVER_TOOL ? this.#serverSecret() : undefined;
+    if (secret === null) {
+      return state.refuse(id, methodName, "ERR_DENIED", "The server's secret cannot be read");
+    }
     if (this.#settle(verdict, methodName, tool, id, modern, argsDigest)) {
-      this.#forward(line, methodName, method, id, modern, tool);
+      this.#forward(line, methodName, method, id, modern, tool, secret);
+    }
+  }
+
+  /** @returns Undefined where none is shown, null where it cannot be read: the person at the terminal is told why. */
+  #serverSecret(): string | null | undefined {
+    try {
+      return this.#state.access.serverSecret();
+    } catch (error) {
+      this.#actions.notice(`The server's secret cannot be read: ${messageOf(error)}`);
+      return null;
     }
   }
 

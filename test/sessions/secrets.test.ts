@@ -46,28 +46,23 @@ function read(pid: number, name: string): string {
   }
 }
 
-const refused: readonly [string, string, readonly string[], RegExp][] = [
-  ["a policy that only observes", "mode: observe\n", [], /--observe-with-secrets/],
-];
-for (const [name, more, args, says] of refused) {
-  secrets(
-    `${name} does not start with secrets`,
-    limited(
-      60_000,
-      () =>
-        withFile((file) =>
-          withGuard(
-            { policy: policy(file, more), args, server: [NODE, fixture("silent.mjs")] },
-            async (guard) => {
-              assert.is((await guard.exit).code, 1);
-              assert.match(guard.stderr, says);
-              assert.not(guard.stderr.includes(SECRET));
-            },
-          )
-        ),
-    ),
-  );
-}
+secrets(
+  "a policy that only observes does not start with secrets",
+  limited(
+    60_000,
+    () =>
+      withFile((file) =>
+        withGuard(
+          { policy: policy(file, "mode: observe\n"), server: [NODE, fixture("silent.mjs")] },
+          async (guard) => {
+            assert.is((await guard.exit).code, 1);
+            assert.match(guard.stderr, /--observe-with-secrets/);
+            assert.not(guard.stderr.includes(SECRET));
+          },
+        )
+      ),
+  ),
+);
 
 secrets(
   "--observe-with-secrets starts it all the same",
@@ -102,5 +97,49 @@ secrets(
         )
       ),
   ),
+);
+const TOOLS = '{"tools":[{"name":"get_token","inputSchema":{"type":"object"}},{"name":"echo"}]}';
+const bootstrapped = (file: string) =>
+  `version: 1\nname: puppet\nserver: {bootstrap_file: ${file}}\ndefault: allow\n`;
+
+secrets(
+  "server.bootstrap_file: the guard alone shows the server its own secret, whatever the client wrote",
+  limited(
+    60_000,
+    () =>
+      withFile((file) =>
+        withPuppet({ policy: bootstrapped(file), answers: { "tools/list": TOOLS } }, async (guard) => {
+          await guard.call("get_token", { bootstrap_secret: "guessed" });
+          await guard.call("get_token");
+          await guard.call("echo", { bootstrap_secret: "of another tool" });
+          const calls = guard.received().map((line) => JSON.parse(line)).filter((it) =>
+            it.method === "tools/call"
+          );
+          assert.equal(calls.map((it) => it.params.arguments), [
+            { bootstrap_secret: SECRET },
+            { bootstrap_secret: SECRET },
+            { bootstrap_secret: "of another tool" },
+          ]);
+          assert.not(guard.stderr.includes(SECRET));
+          assert.not(readFileSync(guard.auditFile, "utf8").includes(SECRET));
+          assert.not(guard.lines.join().includes(SECRET));
+        })
+      ),
+  ),
+);
+
+secrets(
+  "server.bootstrap_file: while it cannot be read the call is refused, and goes on once the server has written it",
+  limited(60_000, () =>
+    withTempDir((folder) => {
+      const file = join(folder, "later");
+      return withPuppet({ policy: bootstrapped(file), answers: { "tools/list": TOOLS } }, async (guard) => {
+        const refused = await guard.call("get_token");
+        assert.is((refused["error"] as { code: number }).code, 1001);
+        writeFileSync(file, SECRET, { mode: 0o600 });
+        await guard.call("get_token");
+        assert.is(guard.received().filter((line) => line.includes("tools/call")).length, 1);
+      });
+    })),
 );
 secrets.run();

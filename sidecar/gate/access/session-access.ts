@@ -19,6 +19,8 @@ export interface AccessTerms {
   readonly issuer: TokenIssuer | undefined;
   /** Undefined: nobody can show the one-time secret, so whoever has to gets nowhere. */
   readonly secret: BootstrapSecret | undefined;
+  /** The server's own one-time secret, read anew. Undefined: the guard shows none. @throws {GuardError} */
+  readonly serverSecret: (() => string) | undefined;
   /** Two hold the secret: ends the session that it earned. */
   readonly stolen: (earnedBy: string) => void;
 }
@@ -130,6 +132,11 @@ export class SessionAccess {
   }
 
   // ── what the server is told ──────────────────────────────────────────────────────────────────────────────────────
+
+  /** The secret that a call of the server's own tool is given; undefined where the policy names none. @throws */
+  serverSecret(): string | undefined {
+    return this.#terms?.serverSecret?.();
+  }
 
   /** Whether the server is told a token, so that requests wait for one that counts. */
   get tellsToken(): boolean {
