@@ -138,6 +138,7 @@ export class PeerMessages {
   }
 
   #withheld(line: PeerLine, name: string, method: Method | undefined, id: RpcId): boolean {
+    if (!this.#state.access.active) return false;
     const scanner = this.#scanner;
     const tool = name === "tools/call" ? scanner.text(Slot.name) : undefined;
     const opens = method?.duty === "open";

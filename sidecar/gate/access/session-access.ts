@@ -53,6 +53,11 @@ export class SessionAccess {
     if (terms?.section.identityToServer === "selectors") this.#identityText = this.#describe(peer.identity);
   }
 
+  /** Whether there is anything to look at; false for a policy that speaks of none of this. */
+  get active(): boolean {
+    return this.#terms !== undefined || this.#peer.bootstrap;
+  }
+
   /** All there is to know of the peer. */
   identified(identity: SessionIdentity): void {
     if (this.#identityText !== undefined) this.#identityText = this.#describe(identity);
