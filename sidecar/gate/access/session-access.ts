@@ -9,10 +9,10 @@ import { IDENTITY_KEY, TOKEN_KEY } from "../../protocol/own-keys.ts";
 import type { BootstrapOutcome, BootstrapSecret } from "../../tokens/bootstrap-secret.ts";
 import type { PeerBinding } from "../../tokens/claims.ts";
 import type { MintedToken, TokenIssuer } from "../../tokens/issuer.ts";
-import type { TokenVerdict } from "../../tokens/verdict.ts";
+import { flawed, LONGEST_TOKEN, type TokenVerdict } from "../../tokens/verdict.ts";
 import type { AdmittedPeer } from "../admission/admit.ts";
 
-/** What the guard has for all its sessions. Types of `tokens/` only: a guard without tokens loads nothing of it. */
+/** What the guard has for all its sessions. Of `tokens/` nothing that needs `jose`: a guard without tokens does not load it. */
 export interface AccessTerms {
   readonly section: Pick<TokenSection, "issue" | "tool" | "identityToServer">;
   /** Undefined: nobody gets a token. */
@@ -24,6 +24,9 @@ export interface AccessTerms {
   /** Two hold the secret: ends the session that it earned. */
   readonly stolen: (earnedBy: string) => void;
 }
+
+/** Verdicts that wait for their request: one that was cancelled meanwhile never asks. */
+const MOST_VERDICTS = 64;
 
 export class SessionAccess {
   /** Whether the guard offers `get_token`. */
@@ -122,6 +125,8 @@ export class SessionAccess {
 
   /** @returns Undefined when it has to be verified first. */
   verdictOn(token: string): TokenVerdict | undefined {
+    // What is too long is not kept, not even for a moment.
+    if (token.length > LONGEST_TOKEN) return flawed("oversized");
     const bad = this.#verdicts.get(token);
     if (bad !== undefined) {
       this.#verdicts.delete(token);
@@ -133,7 +138,10 @@ export class SessionAccess {
   async verify(token: string): Promise<void> {
     const peer = this.#binding ??= bindingOf((await this.#peer.complete()).evidence);
     const verdict = await this.#terms?.issuer?.verify(token, { sid: this.#sid, peer });
-    if (verdict?.valid === false) this.#verdicts.set(token, verdict);
+    if (verdict?.valid !== false) return;
+    this.#verdicts.set(token, verdict);
+    const [oldest] = this.#verdicts.keys();
+    if (this.#verdicts.size > MOST_VERDICTS && oldest !== undefined) this.#verdicts.delete(oldest);
   }
 
   // ── what the server is told ──────────────────────────────────────────────────────────────────────────────────────
