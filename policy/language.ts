@@ -4,7 +4,7 @@
  */
 import { CLIENT } from "./client-language.ts";
 import { SESSION } from "./session-language.ts";
-import { SECRETS } from "./token-language.ts";
+import { BOOTSTRAP_FILE, SECRETS } from "./token-language.ts";
 import { choice, list, map, oneOrMore, text } from "./text/shorthand.ts";
 import type { Form, MapShape, Shape } from "./text/shape.ts";
 
@@ -183,6 +183,7 @@ const SERVER = map("'server'", {
       },
     ),
   },
+  bootstrap_file: BOOTSTRAP_FILE,
   stop: {
     doc: "How it is stopped",
     shape: map("'server.stop'", {

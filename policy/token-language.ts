@@ -57,6 +57,13 @@ export const SECRETS: KeyShape = {
   },
 };
 
+/** Under `server`. */
+export const BOOTSTRAP_FILE: KeyShape = {
+  doc:
+    "Where the server's own one-time secret lies: the guard shows it as 'bootstrap_secret' of the server's get_token",
+  shape: text("text", "path"),
+};
+
 /** In an entry of `clients`. */
 export const CLIENT_BOOTSTRAP: KeyShape = {
   doc: "required: it must show the one-time secret too, beside everything else that the entry asks for",

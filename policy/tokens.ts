@@ -12,5 +12,7 @@ export interface TokenSection {
   readonly needsSecret: boolean;
   /** Where it is put; undefined: a file in the runtime folder. */
   readonly bootstrap: { readonly file: string } | { readonly fd: number } | undefined;
+  /** Absolute path of the server's own one-time secret, which the guard shows to the server's `get_token`. */
+  readonly serverSecretFile: string | undefined;
   readonly identityToServer: "none" | "selectors" | "token";
 }

@@ -20,11 +20,13 @@ export interface GuardTokensOptions {
   readonly notice: (text: string) => void;
 }
 
+type Made = Pick<AccessTerms, "issuer" | "secret" | "serverSecret">;
+
 export class GuardTokens {
   readonly #options: GuardTokensOptions;
   /** Undefined: no token is issued. */
   readonly issuer: TokenIssuer | undefined;
-  readonly #secret: BootstrapSecret | undefined;
+  readonly #made: Made;
   readonly #sessions = new Map<string, Session>();
 
   /**
@@ -32,20 +34,22 @@ export class GuardTokens {
    * @throws {GuardError} For a key that cannot be used, and a secret that cannot be put where it should be.
    */
   static async open(options: GuardTokensOptions): Promise<GuardTokens | undefined> {
-    const { issue, needsSecret, identityToServer } = options.section;
-    if (issue === "none" && !needsSecret && identityToServer === "none") return undefined;
-    const issuer = issue === "none" ? undefined : await openIssuer(options);
-    return new GuardTokens(options, issuer, needsSecret ? await makeSecret(options) : undefined);
+    const { issue, needsSecret, identityToServer, serverSecretFile } = options.section;
+    const asked = issue !== "none" || needsSecret || identityToServer !== "none" ||
+      serverSecretFile !== undefined;
+    if (!asked) return undefined;
+    return new GuardTokens(options, {
+      issuer: issue === "none" ? undefined : await openIssuer(options),
+      secret: needsSecret ? await makeSecret(options) : undefined,
+      serverSecret: serverSecretFile === undefined ? undefined : await secretReader(serverSecretFile),
+    });
   }
 
-  private constructor(
-    options: GuardTokensOptions,
-    issuer: TokenIssuer | undefined,
-    secret: BootstrapSecret | undefined,
-  ) {
+  private constructor(options: GuardTokensOptions, made: Made) {
+    const { secret } = made;
     this.#options = options;
-    this.issuer = issuer;
-    this.#secret = secret;
+    this.issuer = made.issuer;
+    this.#made = made;
     // However the guard ends, short of a kill, nothing of it stays behind.
     if (secret !== undefined) process.on("exit", () => secret.close());
   }
@@ -54,8 +58,7 @@ export class GuardTokens {
   get terms(): AccessTerms {
     return {
       section: this.#options.section,
-      issuer: this.issuer,
-      secret: this.#secret,
+      ...this.#made,
       stolen: (earnedBy) => {
         this.#options.notice("The one-time secret was shown twice: the session that it earned is ended");
         this.#sessions.get(earnedBy)?.end("bootstrap-stolen");
@@ -101,6 +104,12 @@ async function openIssuer(
 async function readKey(path: string): Promise<Uint8Array> {
   const { readSafely } = await import("./config/safe-file.ts");
   return readSafely(path, "signing key");
+}
+
+/** The server may write it when it starts, so it is read for each call. */
+async function secretReader(path: string): Promise<() => string> {
+  const { readSecretFiles } = await import("./config/secret-files.ts");
+  return () => readSecretFiles({ bootstrap_secret: path })["bootstrap_secret"]!;
 }
 
 async function makeSecret(options: GuardTokensOptions): Promise<BootstrapSecret> {

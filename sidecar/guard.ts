@@ -37,6 +37,8 @@ export interface GuardOptions extends PolicySource {
   readonly passEnv: readonly string[];
   /** Stands before each line of the server's stderr; without it the server writes to ours directly. */
   readonly stderrPrefix: string | undefined;
+  /** Lets a policy that only observes hand secrets to the server all the same. */
+  readonly observeWithSecrets: boolean;
   /** Doors in place of our own standard streams, as URLs: `unix:/path.sock`, `unix+http:/path.sock`, `http://127.0.0.1:1`. */
   readonly listen: readonly string[];
   /** Hosts that clients name to a proxy with TLS before the `http:` doors: these then may listen beyond loopback. */
@@ -86,6 +88,8 @@ export async function assemble(options: GuardOptions): Promise<Guard> {
       "Cannot start: no server command, neither after '--' nor in the policy",
     );
   }
+  // What cannot be read is said before anybody is let in.
+  await readSecrets(policy);
   const name = options.name ?? policy?.name ?? basename(command[0]);
   const log = openLog(options, name, inForce);
   const digests = createDigests();
@@ -206,7 +210,10 @@ async function launchServer(
   policy: Policy | undefined,
   dependencies: LaunchDependencies,
 ): Promise<LaunchedUpstream> {
-  const upstream = await launchUpstream(launchOptions(options, command, policy), dependencies);
+  const upstream = await launchUpstream(
+    launchOptions(options, command, policy, await readSecrets(policy)),
+    dependencies,
+  );
   if (!upstream.watched) {
     options.notice(
       "No /bin/sh: should the guard be killed, the server has only the end of its input to go by",
@@ -215,10 +222,19 @@ async function launchServer(
   return upstream;
 }
 
+/** Anew for each process of the server, so that a secret can be exchanged while the guard runs. */
+async function readSecrets(policy: Policy | undefined): Promise<Readonly<Record<string, string>>> {
+  const files = policy?.server.env.secrets ?? {};
+  if (Object.keys(files).length === 0) return {};
+  const { readSecretFiles } = await import("./config/secret-files.ts");
+  return readSecretFiles(files);
+}
+
 function launchOptions(
   options: GuardOptions,
   command: readonly string[],
   policy: Policy | undefined,
+  secrets: Readonly<Record<string, string>>,
 ): LaunchOptions {
   const server = policy?.server;
   const cwd = server?.cwd ?? process.cwd();
@@ -226,7 +242,7 @@ function launchOptions(
     {
       preset: server?.env.preset,
       pass: server?.env.pass,
-      set: server?.env.set,
+      set: { ...server?.env.set, ...secrets },
       passEnv: options.passEnv,
     },
     process.env,

@@ -3,7 +3,7 @@ import type { AdmissionWorld } from "../policy/clients.ts";
 import type { Policy } from "../policy/mod.ts";
 import type { AuditLog } from "./audit/audit-log.ts";
 import type { LoadedPolicy } from "./config/policy-file.ts";
-import { messageOf } from "./model/errors.ts";
+import { GuardError, messageOf } from "./model/errors.ts";
 
 /** Where it comes from: the part of the guard's options that says so. */
 export interface PolicySource {
@@ -13,6 +13,8 @@ export interface PolicySource {
   readonly variables: Readonly<Record<string, string>>;
   /** The file of accepted digests that `trust:NAME` speaks of. @default {in the user's configuration folder} */
   readonly trustFile: string | undefined;
+  /** Lets a policy that only observes hand secrets to the server all the same. */
+  readonly observeWithSecrets: boolean;
   /** Tells the person at the terminal one line. */
   readonly notice: (text: string) => void;
 }
@@ -95,11 +97,21 @@ async function loadPolicy(options: PolicySource): Promise<LoadedPolicy | undefin
     options.notice(`${file}:${line}:${column}: ${message}`);
   }
   if (loaded.policy.mode === "observe") {
+    refuseSecrets(loaded.policy, options);
     options.notice(
       `Policy '${loaded.policy.name}' is in observe mode: what it denies is recorded and passes`,
     );
   }
   return loaded;
+}
+
+/** A server that holds secrets, and does whatever it is asked, lends them to everybody. */
+function refuseSecrets({ name, server }: Policy, { observeWithSecrets }: PolicySource): void {
+  if (observeWithSecrets || Object.keys(server.env.secrets).length === 0) return;
+  throw new GuardError(
+    "ERR_CONFIG_INVALID",
+    `Policy '${name}' observes only, and gives the server secrets: say 'mode: enforce', or pass --observe-with-secrets`,
+  );
 }
 
 /** The trust file is opened only for a policy that refers to it. */

@@ -20,11 +20,16 @@ export function readTokens(root: MapNode, clients: Clients | undefined, report: 
     keyFile: readPath(token, "key", report),
     tool: textField(token, "tool") !== undefined,
     needsSecret: issue === "bootstrap" || clients?.needsBootstrap === true,
+    serverSecretFile: readPath(mapField(root, "server"), "bootstrap_file", report),
     bootstrap: readPlace(mapField(session, "bootstrap"), report),
     identityToServer:
       (textField(session, "identity_to_server") ?? "none") as TokenSection["identityToServer"],
   };
   checkUse(session, token, section, report);
+  if (section.tool && section.serverSecretFile !== undefined) {
+    const message = "The guard's own get_token stands before the server's, which 'bootstrap_file' is for";
+    report.error(field(mapField(root, "server"), "bootstrap_file")!, message, "Remove one of the two");
+  }
   return section;
 }
 

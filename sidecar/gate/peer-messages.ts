@@ -6,12 +6,15 @@
  */
 import type { Buffer } from "node:buffer";
 import { InexactNumber, type PolicyRequest } from "../../policy/decision.ts";
+import { messageOf } from "../model/errors.ts";
 import { Slot } from "../protocol/keys.ts";
 import { type Era, FROM_PEER, type Method } from "../protocol/methods.ts";
 import { parseValue } from "../relay/json-values.ts";
 import { StrictScanner } from "../relay/strict-scanner.ts";
+import type { PeerLine } from "./peer-line.ts";
 import { takeOwnMeta } from "../relay/own-meta.ts";
 import { type AccessActions, AccessGate, type ShownMeta } from "./access/access-gate.ts";
+import { fillSecret, SERVER_TOOL } from "./access/fill-secret.ts";
 import { OWN_TOOL } from "./access/own-tool.ts";
 import { tellServer } from "./access/tell-server.ts";
 import type { Verdict } from "./judge.ts";
@@ -19,14 +22,7 @@ import { idText, type RpcId } from "./pending.ts";
 import { errorLine, flawLine, INVALID_PARAMS, RPC_CODES, toolRefusalLine, withId } from "./refusal.ts";
 import type { SessionState } from "./session-state.ts";
 
-/** One line of the peer's, as a range of a buffer. */
-export interface PeerLine {
-  readonly bytes: Buffer;
-  readonly start: number;
-  readonly end: number;
-  /** It was sent before the peer was measured, perhaps by what the peer's process was before: it may have no effect. */
-  readonly stale: boolean;
-}
+export type { PeerLine } from "./peer-line.ts";
 
 /** What the session does for this file: things that take longer than a line. */
 export interface PeerMessageActions extends AccessActions {
@@ -37,6 +33,8 @@ export interface PeerMessageActions extends AccessActions {
   /** Forgets a parked request. @returns Whether there was one. */
   readonly release: (id: RpcId) => boolean;
   readonly isHeld: (id: RpcId) => boolean;
+  /** Tells the person at the terminal one line. */
+  readonly notice: (text: string) => void;
   /** The session's opening is about to be forwarded. */
   readonly opening: (id: RpcId, method: string, line: PeerLine) => void;
 }
@@ -140,6 +138,7 @@ export class PeerMessages {
   }
 
   #withheld(line: PeerLine, name: string, method: Method | undefined, id: RpcId): boolean {
+    if (!this.#state.access.active) return false;
     const scanner = this.#scanner;
     const tool = name === "tools/call" ? scanner.text(Slot.name) : undefined;
     const opens = method?.duty === "open";
@@ -173,6 +172,7 @@ export class PeerMessages {
     id: RpcId,
     modern: boolean,
     name?: string,
+    secret?: string,
   ): void {
     const state = this.#state;
     if (modern) state.modern = true;
@@ -185,7 +185,8 @@ export class PeerMessages {
       firstPage: !this.#scanner.has(Slot.cursor),
       audited: name !== undefined,
     });
-    const { bytes, start, end } = tellServer(line, this.#scanner, state.access.told);
+    const told = tellServer(line, this.#scanner, state.access.told);
+    const { bytes, start, end } = secret === undefined ? told : fillSecret(told, secret);
     state.toUpstream.forward(bytes, start, end);
   }
 
@@ -230,8 +231,22 @@ export class PeerMessages {
       state.over = "max-calls";
       return state.refuseOver(id, methodName, state.over);
     }
+    const secret = verdict.passes && tool === SERVER_TOOL ? this.#serverSecret() : undefined;
+    if (secret === null) {
+      return state.refuse(id, methodName, "ERR_DENIED", "The server's secret cannot be read");
+    }
     if (this.#settle(verdict, methodName, tool, id, modern, argsDigest)) {
-      this.#forward(line, methodName, method, id, modern, tool);
+      this.#forward(line, methodName, method, id, modern, tool, secret);
+    }
+  }
+
+  /** @returns Undefined where none is shown, null where it cannot be read: the person at the terminal is told why. */
+  #serverSecret(): string | null | undefined {
+    try {
+      return this.#state.access.serverSecret();
+    } catch (error) {
+      this.#actions.notice(`The server's secret cannot be read: ${messageOf(error)}`);
+      return null;
     }
   }
 

@@ -105,6 +105,7 @@ export class Session {
       hold: (rpcId, line, until) => this.#hold(rpcId, line, until),
       release: (rpcId) => this.#held.release(rpcId),
       isHeld: (rpcId) => this.#held.has(rpcId),
+      notice: options.notice,
       opening: (rpcId, method, line) => this.#open(rpcId, method, line),
       wait: (rpcId, line, work) => this.#waitForToken(rpcId, line, work),
       answerLater: (rpcId, answer) => void this.#answerLater(rpcId, answer),

@@ -41,6 +41,16 @@ export function membersOf(bytes: Buffer, start: number, end: number): readonly M
   return sound ? members : undefined;
 }
 
+/** Where the value under a path of keys stands, from the line's own object on. */
+export function memberAt(line: Buffer, path: readonly string[]): Span | undefined {
+  let at: Span | undefined = { start: line.indexOf("{"), end: line.lastIndexOf("}") + 1 };
+  for (const key of path) {
+    const members: readonly Member[] | undefined = at && membersOf(line, at.start, at.end);
+    at = members?.find((member) => member.key === key)?.value;
+  }
+  return at;
+}
+
 /** @returns The elements in order, or undefined when `bytes[start..end)` is not one array. */
 export function elementsOf(bytes: Buffer, start: number, end: number): readonly Span[] | undefined {
   const elements: Span[] = [];

@@ -4,7 +4,7 @@
  * Trusts whoever can read where it was put. Defends against: guessing, timing, a second use, two that race for it.
  * Leaves to others: whether whoever shows it is let in at all. It is needed beside that, and never sufficient.
  */
-import { Buffer } from "node:buffer";
+import type { Buffer } from "node:buffer";
 import { createHash, randomBytes, timingSafeEqual } from "node:crypto";
 import { GuessLimit } from "./guess-limit.ts";
 

@@ -9,9 +9,9 @@
 import { randomBytes } from "node:crypto";
 import { type JWK, SignJWT } from "jose";
 import { confirmation, isSamePeer, type PeerBinding, type TokenClaims, type TokenSubject } from "./claims.ts";
-import { LONGEST_TOKEN, verifySignature } from "./signature.ts";
+import { verifySignature } from "./signature.ts";
 import { ALGORITHM, openSigningKey, type SigningKey } from "./signing-key.ts";
-import { flawed, type TokenVerdict } from "./verdict.ts";
+import { flawed, LONGEST_TOKEN, type TokenVerdict } from "./verdict.ts";
 import { VerifiedTokens } from "./verified-tokens.ts";
 
 export interface IssuerOptions {

@@ -3,10 +3,7 @@ import { Buffer } from "node:buffer";
 import { decodeProtectedHeader, errors, jwtVerify } from "jose";
 import { readClaims, type TokenClaims } from "./claims.ts";
 import { ALGORITHM, type SigningKey } from "./signing-key.ts";
-import type { TokenFlaw } from "./verdict.ts";
-
-/** In characters. A token of ours is about 700. */
-export const LONGEST_TOKEN = 4096;
+import { LONGEST_TOKEN, type TokenFlaw } from "./verdict.ts";
 
 export interface ExpectedToken {
   readonly key: SigningKey;

@@ -1,6 +1,9 @@
 import type { GuardErrorCode } from "../model/errors.ts";
 import type { TokenClaims } from "./claims.ts";
 
+/** In characters. A token of ours is about 700. */
+export const LONGEST_TOKEN = 4096;
+
 /** What is wrong with a token, for the audit log. None of them says anything of its content. */
 export const TOKEN_FLAWS = {
   /** Longer than any token of ours; nothing of it was read. */

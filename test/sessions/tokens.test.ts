@@ -1,14 +1,15 @@
 /** Tokens on the NDJSON doors: who gets one, where it counts, and what the server hears of it. */
 import { Buffer } from "node:buffer";
-import { readFileSync } from "node:fs";
+import { generateKeyPairSync } from "node:crypto";
+import { chmodSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import { type JsonRpc, limited, skipUnless } from "../harness.ts";
+import { type JsonRpc, limited, skipUnless, withGuard, withTempDir } from "../harness.ts";
 import { ROOT } from "../tools/runtimes.ts";
 import { type Listening, open, type Peer, withListener } from "./listening.ts";
 import { withOtherProcess } from "./other-process.ts";
-import { withPuppet } from "./puppet.ts";
+import { fixture, NODE, withPuppet } from "./puppet.ts";
 
 const TOKEN = "dev.mcp-guard/token";
 const policy = (session: string) => `version: 1\nname: puppet\nsession: ${session}\ndefault: allow\n`;
@@ -149,15 +150,16 @@ tokens(
   limited(60_000, () =>
     withPuppet({ policy: policy("{identity_to_server: selectors}") }, async (guard) => {
       await guard.request("tools/list");
-      await guard.request("tools/call", {
+      const called = await guard.request("tools/call", {
         name: "echo",
         arguments: { dear: "server" },
         _meta: {
           "Dev.MCP-Guard/Identity": { name: "admin" },
-          "dev.mcp-guard/identity": { name: "admin" },
+          "dev.mcp-guard/token": "admin",
           a: 1,
         },
       });
+      assert.ok("result" in called, JSON.stringify(called));
       const [opening, initialized, list, call] = guard.received().map((line) => JSON.parse(line) as JsonRpc);
       assert.is((initialized as JsonRpc)["params"], undefined);
       for (const request of [opening, list, call]) {
@@ -229,6 +231,30 @@ tokens(
       }),
     ]);
   }),
+);
+
+tokens(
+  "key: the same key signs for one guard after another, and one that others can read is refused",
+  limited(60_000, () =>
+    withTempDir(async (folder) => {
+      const key = join(folder, "key.pem");
+      const { privateKey } = generateKeyPairSync("ec", { namedCurve: "P-256" });
+      writeFileSync(key, privateKey.export({ type: "pkcs8", format: "pem" }), { mode: 0o600 });
+      const withKey = policy(`{token: {issue: initialize, key: ${key}}}`);
+      const kid = () =>
+        withPuppet({ policy: withKey }, async (guard) => {
+          const token = String(metaOf(await guard.request("initialize", OPENING))[TOKEN]);
+          return JSON.parse(Buffer.from(token.split(".")[0]!, "base64url").toString()).kid as string;
+        });
+      const first = await kid();
+      assert.match(first, /^[\w-]{43}$/);
+      assert.is(await kid(), first);
+      chmodSync(key, 0o640);
+      await withGuard({ policy: withKey, server: [NODE, fixture("silent.mjs")] }, async (guard) => {
+        assert.is((await guard.exit).code, 1);
+        assert.match(guard.stderr, /Cannot trust the signing key: .*chmod 600/);
+      });
+    })),
 );
 
 tokens(

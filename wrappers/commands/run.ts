@@ -24,6 +24,8 @@ Options
       --trust FILE         Accepted digests that 'trust:NAME' of the policy speaks of; see 'mcp-guard trust --help'
       --name NAME          The server's name in the audit log; the default is the policy's, else the command's
       --pass-env NAME      Give the server this variable of our environment, beside the policy's list (repeatable)
+      --observe-with-secrets
+                           Start although the policy only observes and has 'server.env.secrets'
       --stderr-prefix TEXT Put TEXT before each line the server writes to stderr
       --listen URL         Listen instead of standing on stdin and stdout (repeatable); each peer that is admitted gets
                            a server of its own
@@ -64,6 +66,7 @@ export const command: Command = {
       trust: { type: "string" },
       name: { type: "string" },
       "pass-env": { type: "string", multiple: true },
+      "observe-with-secrets": { type: "boolean" },
       "stderr-prefix": { type: "string" },
       listen: { type: "string", multiple: true },
       "allow-remote": { type: "string", multiple: true },
@@ -88,6 +91,7 @@ export const command: Command = {
       trustFile: values.trust,
       name: values.name,
       passEnv: values["pass-env"] ?? [],
+      observeWithSecrets: values["observe-with-secrets"] === true,
       stderrPrefix: values["stderr-prefix"],
       listen: (values.listen ?? []).map(parseDoor),
       allowRemote: values["allow-remote"] ?? [],

@@ -8,7 +8,7 @@ import type { Buffer } from "node:buffer";
 import { parseValue } from "../../relay/json-values.ts";
 import type { BootstrapOutcome } from "../../tokens/bootstrap-secret.ts";
 import type { TokenVerdict } from "../../tokens/verdict.ts";
-import type { PeerLine } from "../peer-messages.ts";
+import type { PeerLine } from "../peer-line.ts";
 import { idText, type RpcId } from "../pending.ts";
 import { toolRefusalLine, withId } from "../refusal.ts";
 import type { SessionState } from "../session-state.ts";

@@ -1,6 +1,6 @@
 import { Buffer } from "node:buffer";
 import { applyEdits, type Edit } from "../../relay/edits.ts";
-import { elementsOf, type Member, membersOf, type Span } from "../../relay/json-members.ts";
+import { elementsOf, memberAt, type Span } from "../../relay/json-members.ts";
 import { OWN_TOOL, OWN_TOOL_DEFINITION } from "./own-tool.ts";
 
 /**
@@ -31,16 +31,6 @@ export function listOwnTool(
 
 function separated(entries: readonly Buffer[]): Buffer[] {
   return entries.flatMap((entry, i) => i === 0 ? [entry] : [Buffer.from(","), entry]);
-}
-
-/** The value under a path of keys, from the line's own object. */
-function memberAt(line: Buffer, path: readonly string[]): Span | undefined {
-  let at: Span | undefined = { start: line.indexOf("{"), end: line.lastIndexOf("}") + 1 };
-  for (const key of path) {
-    const members: readonly Member[] | undefined = at && membersOf(line, at.start, at.end);
-    at = members?.find((member) => member.key === key)?.value;
-  }
-  return at;
 }
 
 function nameOf(line: Buffer, { start, end }: Span): unknown {

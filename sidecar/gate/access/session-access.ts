@@ -9,19 +9,24 @@ import { IDENTITY_KEY, TOKEN_KEY } from "../../protocol/own-keys.ts";
 import type { BootstrapOutcome, BootstrapSecret } from "../../tokens/bootstrap-secret.ts";
 import type { PeerBinding } from "../../tokens/claims.ts";
 import type { MintedToken, TokenIssuer } from "../../tokens/issuer.ts";
-import type { TokenVerdict } from "../../tokens/verdict.ts";
+import { flawed, LONGEST_TOKEN, type TokenVerdict } from "../../tokens/verdict.ts";
 import type { AdmittedPeer } from "../admission/admit.ts";
 
-/** What the guard has for all its sessions. Types of `tokens/` only: a guard without tokens loads nothing of it. */
+/** What the guard has for all its sessions. Of `tokens/` nothing that needs `jose`: a guard without tokens does not load it. */
 export interface AccessTerms {
   readonly section: Pick<TokenSection, "issue" | "tool" | "identityToServer">;
   /** Undefined: nobody gets a token. */
   readonly issuer: TokenIssuer | undefined;
   /** Undefined: nobody can show the one-time secret, so whoever has to gets nowhere. */
   readonly secret: BootstrapSecret | undefined;
+  /** The server's own one-time secret, read anew. Undefined: the guard shows none. @throws {GuardError} */
+  readonly serverSecret: (() => string) | undefined;
   /** Two hold the secret: ends the session that it earned. */
   readonly stolen: (earnedBy: string) => void;
 }
+
+/** Verdicts that wait for their request: one that was cancelled meanwhile never asks. */
+const MOST_VERDICTS = 64;
 
 export class SessionAccess {
   /** Whether the guard offers `get_token`. */
@@ -49,6 +54,11 @@ export class SessionAccess {
     this.#terms = terms;
     this.tool = terms?.section.tool === true;
     if (terms?.section.identityToServer === "selectors") this.#identityText = this.#describe(peer.identity);
+  }
+
+  /** Whether there is anything to look at; false for a policy that speaks of none of this. */
+  get active(): boolean {
+    return this.#terms !== undefined || this.#peer.bootstrap;
   }
 
   /** All there is to know of the peer. */
@@ -115,6 +125,8 @@ export class SessionAccess {
 
   /** @returns Undefined when it has to be verified first. */
   verdictOn(token: string): TokenVerdict | undefined {
+    // What is too long is not kept, not even for a moment.
+    if (token.length > LONGEST_TOKEN) return flawed("oversized");
     const bad = this.#verdicts.get(token);
     if (bad !== undefined) {
       this.#verdicts.delete(token);
@@ -126,10 +138,18 @@ export class SessionAccess {
   async verify(token: string): Promise<void> {
     const peer = this.#binding ??= bindingOf((await this.#peer.complete()).evidence);
     const verdict = await this.#terms?.issuer?.verify(token, { sid: this.#sid, peer });
-    if (verdict?.valid === false) this.#verdicts.set(token, verdict);
+    if (verdict?.valid !== false) return;
+    this.#verdicts.set(token, verdict);
+    const [oldest] = this.#verdicts.keys();
+    if (this.#verdicts.size > MOST_VERDICTS && oldest !== undefined) this.#verdicts.delete(oldest);
   }
 
   // ── what the server is told ──────────────────────────────────────────────────────────────────────────────────────
+
+  /** The secret that a call of the server's own tool is given; undefined where the policy names none. @throws */
+  serverSecret(): string | undefined {
+    return this.#terms?.serverSecret?.();
+  }
 
   /** Whether the server is told a token, so that requests wait for one that counts. */
   get tellsToken(): boolean {

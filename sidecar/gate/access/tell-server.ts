@@ -3,7 +3,7 @@ import { Slot } from "../../protocol/keys.ts";
 import { applyEdits } from "../../relay/edits.ts";
 import { addOwnMeta } from "../../relay/own-meta.ts";
 import type { StrictScanner } from "../../relay/strict-scanner.ts";
-import type { PeerLine } from "../peer-messages.ts";
+import type { PeerLine } from "../peer-line.ts";
 
 const OPENING_BRACE = 0x7b;
 
