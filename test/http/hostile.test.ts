@@ -55,7 +55,7 @@ for (const options of [TCP, UNIX]) {
         });
         assert.is(preflight.status, 405);
         await waitUntil(() => reasons(guard).length === pages.length);
-        assert.equal([...new Set(reasons(guard))].sort(), ["http:cross-site", "http:host", "http:origin"]);
+        assert.equal(new Set(reasons(guard)), new Set(["http:cross-site", "http:host", "http:origin"]));
         assert.is((await ask(guard.at, "POST", MEDIA, INITIALIZE)).status, 200);
       })),
   );
@@ -154,7 +154,7 @@ const raw: readonly {
   },
   {
     title: "many headers",
-    bytes: `${HEAD}${"X: y\r\n".repeat(4000)}${LENGTH}\r\n${INITIALIZE}`,
+    bytes: `${HEAD}${"X: y\r\n".repeat(9000)}${LENGTH}\r\n${INITIALIZE}`,
     status: / 431 /,
   },
   { title: "no HTTP", bytes: `${INITIALIZE}\n`, status: / 400 / },

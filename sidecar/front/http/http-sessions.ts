@@ -77,7 +77,8 @@ export class HttpSessions {
 
   /** Somebody else spoke in a peer's name, or it became another: nothing that it opened goes on. */
   lose(peer: HttpPeer, loss: PeerLoss): void {
-    for (const session of [...this.#used.keys()]) {
+    // Whoever is lost is taken out of the map meanwhile, which a map's own iterator bears.
+    for (const session of this.#used.keys()) {
       if (session.peer === peer || session.peer.isSame(peer)) session.channel.lose(loss);
     }
   }
@@ -135,7 +136,7 @@ export class HttpSessions {
   /** A process that ended, or runs something else by now, and sessions that nobody uses. */
   #look(): void {
     const now = monotonicMs();
-    for (const [session, since] of [...this.#used]) {
+    for (const [session, since] of this.#used) {
       if (!session.peer.isCurrent()) session.channel.lose({ code: "ERR_PEER_GONE", detail: "ended" });
       else if (session.busy) this.#used.set(session, now);
       else if (now - since > IDLE_MS[session instanceof LegacySession ? "legacy" : "modern"]) {

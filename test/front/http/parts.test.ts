@@ -90,7 +90,7 @@ const cases: readonly (readonly [
   fresh: readonly boolean[],
 ])[] = [
   ["one whole request, then others", [REQUEST], [REQUEST, REQUEST], [false, true, true]],
-  ["in pieces", [...REQUEST], [REQUEST], [false, true]],
+  ["in pieces", REQUEST.split(""), [REQUEST], [false, true]],
   ["only early bytes so far", [REQUEST], [], [false]],
   ["half a head", [REQUEST.slice(0, 20)], [REQUEST.slice(20), REQUEST], [false, true]],
   ["half a body: the next one could have begun early", [REQUEST.slice(0, -1)], ["}", REQUEST, REQUEST], [
