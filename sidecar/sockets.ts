@@ -2,7 +2,7 @@
 import { join } from "node:path";
 import type { SessionIdentity } from "./audit/audit-log.ts";
 import type { HttpDoorOptions } from "./front/http/http-door.ts";
-import type { HttpPeer } from "./front/http/http-peer.ts";
+import type { HttpPeer } from "./front/http/session/http-peer.ts";
 import { UnixDoor, type UnixDoorOptions } from "./front/unix-door.ts";
 import type { SessionPeer } from "./gate/admission/admit.ts";
 import type { Session } from "./gate/session.ts";

@@ -2,12 +2,12 @@
 import * as fc from "fast-check";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import { bodyLine } from "../../../sidecar/front/http/body-line.ts";
-import { eventOf } from "../../../sidecar/front/http/event-stream.ts";
-import { Freshness } from "../../../sidecar/front/http/freshness.ts";
-import { decodeHeader } from "../../../sidecar/front/http/modern-headers.ts";
-import { outlineOfPeer, outlineOfServer } from "../../../sidecar/front/http/outline.ts";
-import { edit, edited, subscriptionSpans } from "../../../sidecar/front/http/relabel.ts";
+import { bodyLine } from "../../../sidecar/front/http/request/body-line.ts";
+import { eventOf } from "../../../sidecar/front/http/session/event-stream.ts";
+import { Freshness } from "../../../sidecar/front/http/wire/freshness.ts";
+import { decodeHeader } from "../../../sidecar/front/http/request/modern-headers.ts";
+import { outlineOfPeer, outlineOfServer } from "../../../sidecar/front/http/request/outline.ts";
+import { edit, edited, subscriptionSpans } from "../../../sidecar/front/http/session/relabel.ts";
 import { findSockets } from "../../../sidecar/platform/linux/tcp-sockets.ts";
 
 const line = suite("bodyLine()");

@@ -1,7 +1,7 @@
 /** All sessions of an HTTP door, each bound to the peer that made it. */
-import type { SessionPeer } from "../../gate/admission/admit.ts";
-import type { PeerLoss } from "../../gate/admission/admitted-stream.ts";
-import { monotonicMs } from "../../platform/monotonic.ts";
+import type { SessionPeer } from "../../../gate/admission/admit.ts";
+import type { PeerLoss } from "../../../gate/admission/admitted-stream.ts";
+import { monotonicMs } from "../../../platform/monotonic.ts";
 import type { HttpPeer } from "./http-peer.ts";
 import { LegacySession } from "./legacy-session.ts";
 import { ModernSession } from "./modern-session.ts";

@@ -10,8 +10,8 @@ import { EventStream } from "./event-stream.ts";
 import { Exchange } from "./exchange.ts";
 import type { HttpPeer } from "./http-peer.ts";
 import { LineChannel, type LineReceiver } from "./line-channel.ts";
-import { type Outline, outlineOfServer } from "./outline.ts";
-import { badRequest, noSession, sendProblem, tooMany } from "./problem.ts";
+import { type Outline, outlineOfServer } from "../request/outline.ts";
+import { badRequest, noSession, sendProblem, tooMany } from "../request/problem.ts";
 import { edit, edited, subscriptionSpans } from "./relabel.ts";
 
 /** What a status says of the errors that are the protocol's own (transports, Streamable HTTP, sending messages). */

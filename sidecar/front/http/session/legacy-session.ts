@@ -9,8 +9,8 @@ import { EventLog, EventStream } from "./event-stream.ts";
 import { Exchange } from "./exchange.ts";
 import type { HttpPeer } from "./http-peer.ts";
 import { LineChannel, type LineReceiver } from "./line-channel.ts";
-import { type Outline, outlineOfServer } from "./outline.ts";
-import { badRequest, noSession, sendProblem, tooMany } from "./problem.ts";
+import { type Outline, outlineOfServer } from "../request/outline.ts";
+import { badRequest, noSession, sendProblem, tooMany } from "../request/problem.ts";
 
 /** From here on events without data are understood (MCP 2025-11-25). */
 const PRIMES_SINCE = "2025-11-25";

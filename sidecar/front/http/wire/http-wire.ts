@@ -5,7 +5,7 @@
  * deadlines, so they are kept here; and it must look as if it listened, or Deno closes each connection after its answer.
  */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
-import type { PeerLoss, SessionStream } from "../../gate/admission/admitted-stream.ts";
+import type { PeerLoss, SessionStream } from "../../../gate/admission/admitted-stream.ts";
 import { ByteDuplex } from "./byte-duplex.ts";
 import { Freshness } from "./freshness.ts";
 
