@@ -11,7 +11,7 @@ import { turnAway } from "../gate/admission/turn-away.ts";
 import { messageOf } from "../model/errors.ts";
 import { type Credentials, isKnown, type PeerEvidence } from "../model/evidence.ts";
 import type { Digests } from "../platform/digests.ts";
-import type { Platform, UnixConnection } from "../platform/platform.ts";
+import type { Platform, UnixConnection, UnixListener } from "../platform/platform.ts";
 import { prepareSocketPath } from "./socket-path.ts";
 
 export interface UnixDoorOptions {
@@ -48,7 +48,7 @@ const MAX_WAITING = 16;
 export class UnixDoor {
   readonly #options: UnixDoorOptions;
   readonly #waiting = new Map<number, number>();
-  readonly #close: () => void;
+  readonly #listener: UnixListener;
   #sessions = 0;
 
   /** @throws {GuardError} `ERR_SOCKET_UNSAFE` */
@@ -59,16 +59,15 @@ export class UnixDoor {
 
   private constructor(options: UnixDoorOptions) {
     this.#options = options;
-    const listener = options.platform.listenUnix(options.path, {
+    this.#listener = options.platform.listenUnix(options.path, {
       onConnection: (connection) => void this.#arrived(connection),
       onError: (error) => options.notice(`Cannot accept a connection: ${error.message}`),
     });
-    this.#close = () => listener.close();
   }
 
   /** Lets nobody else in. Sessions go on. */
   close(): void {
-    this.#close();
+    this.#listener.close();
   }
 
   /** Whatever throws on the way closes the connection: nobody is served by accident. */
@@ -97,6 +96,8 @@ export class UnixDoor {
     const { credentials } = (attestation as Attestation).immediate;
     const bornProven = isKnown(credentials) && known?.(credentials.value, connectedAfter) === true;
     const peer = await this.#admit(stream, attestation as Attestation, bornProven);
+    // Who connects from here on is younger than the measurement, if it is the same process.
+    if (peer.admitted && known !== undefined) this.#listener.acceptWaiting();
     if (peer.admitted) return await this.#serve(peer);
     (attestation as Attestation).close();
     await (this.#options.turnAway ?? turnAway)(stream, { code: peer.code, refusal: await refused(peer) });

@@ -110,6 +110,7 @@ export class Endpoint {
     const { req, res } = arrived;
     const media = checkMedia(headers);
     if (media !== undefined) return media;
+    if (/^100-continue$/i.test(req.headers.expect ?? "")) res.writeContinue();
     const body = await readBody(req, { limit: this.#options.maxBody, budget: this.#budget, key: peer.key });
     if (body === undefined) return void res.destroy();
     if ("status" in body) return body;

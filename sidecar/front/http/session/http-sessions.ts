@@ -57,7 +57,7 @@ export class HttpSessions {
   /** The peer's own, made when there is none. @returns Undefined when there is no room. */
   modernOf(peer: HttpPeer): ModernSession | undefined {
     for (const session of this.#used.keys()) {
-      if (!(session instanceof ModernSession) || !session.channel.open || !session.peer.isSame(peer)) {
+      if (!(session instanceof ModernSession) || !session.open || !session.peer.isSame(peer)) {
         continue;
       }
       this.#use(session);

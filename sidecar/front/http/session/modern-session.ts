@@ -33,7 +33,7 @@ export class ModernSession implements LineReceiver {
   readonly #onClosed: (session: ModernSession) => void;
   #current: Exchange | undefined;
   #last = 0;
-  #useless = false;
+  #ending = false;
 
   constructor(peer: HttpPeer, onClosed: (session: ModernSession) => void) {
     this.peer = peer;
@@ -63,7 +63,13 @@ export class ModernSession implements LineReceiver {
     });
   }
 
+  /** Whether requests are still taken. */
+  get open(): boolean {
+    return this.channel.open && !this.#ending;
+  }
+
   end(): void {
+    this.#ending = true;
     this.channel.finish();
   }
 
@@ -137,8 +143,7 @@ export class ModernSession implements LineReceiver {
     exchange.answer(this.#restored(line, it, exchange), it.errorCode);
     if (exchange.outline.method !== "server/discover") return;
     // A server of the other era: nothing will be asked of this one any more.
-    this.#useless = it.errorCode === METHOD_NOT_FOUND;
-    if (this.#useless && !this.busy) this.end();
+    if (it.errorCode === METHOD_NOT_FOUND && !this.busy) this.end();
   }
 
   /** The server closes a subscription. */
