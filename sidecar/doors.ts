@@ -4,7 +4,7 @@ import { Capacity } from "./front/capacity.ts";
 import { ConnectDoor } from "./front/connect-door.ts";
 import type { DoorOptions } from "./front/door.ts";
 import type { HttpDoorOptions } from "./front/http/http-door.ts";
-import type { HttpPeer } from "./front/http/http-peer.ts";
+import type { HttpPeer } from "./front/http/session/http-peer.ts";
 import { socketPath } from "./front/socket-path.ts";
 import { UnixDoor } from "./front/unix-door.ts";
 import { DEFAULT_LIMITS } from "./gate/session-state.ts";

@@ -7,7 +7,7 @@ import { type AdmissionRequest, admitPeer } from "../gate/admission/admit.ts";
 import { turnAway } from "../gate/admission/turn-away.ts";
 import { messageOf } from "../model/errors.ts";
 import { isKnown } from "../model/evidence.ts";
-import type { UnixConnection } from "../platform/platform.ts";
+import type { UnixConnection, UnixListener } from "../platform/platform.ts";
 import type { Seat } from "./capacity.ts";
 import { asRefused, type DoorOptions, mayAdmit, uidOf } from "./door.ts";
 import { prepareSocketPath } from "./socket-path.ts";
@@ -16,7 +16,7 @@ type Arrived = Pick<AdmissionRequest, "stream" | "attestation" | "bornProven">;
 
 export class UnixDoor {
   readonly #options: DoorOptions;
-  readonly #close: () => void;
+  readonly #listener: UnixListener;
 
   /** @throws {GuardError} `ERR_SOCKET_UNSAFE` */
   static async open(options: DoorOptions): Promise<UnixDoor> {
@@ -26,16 +26,15 @@ export class UnixDoor {
 
   private constructor(options: DoorOptions) {
     this.#options = options;
-    const listener = options.platform.listenUnix(options.path, {
+    this.#listener = options.platform.listenUnix(options.path, {
       onConnection: (connection) => void this.#arrived(connection),
       onError: (error) => options.notice(`Cannot accept a connection: ${error.message}`),
     });
-    this.#close = () => listener.close();
   }
 
   /** Lets nobody else in. Sessions go on. */
   close(): void {
-    this.#close();
+    this.#listener.close();
   }
 
   /** Whatever throws on the way closes the connection: nobody is served by accident. */
@@ -78,10 +77,12 @@ export class UnixDoor {
   }
 
   async #admit(arrived: Arrived, seat: Seat): Promise<void> {
-    const { clients, world, trustDomain, refused, serve } = this.#options;
+    const { clients, world, trustDomain, refused, serve, known } = this.#options;
     const uid = process.geteuid?.();
     const peer = await admitPeer({ ...arrived, clients, world, uid, trustDomain });
     seat.decided();
+    // Who connects from here on is younger than the measurement, if it is the same process.
+    if (peer.admitted && known !== undefined) this.#listener.acceptWaiting();
     if (peer.admitted) return void await serve(peer);
     arrived.attestation.close();
     const tell = this.#options.turnAway ?? turnAway;

@@ -168,6 +168,8 @@ export interface UnixListenerEvents {
 }
 
 export interface UnixListener {
+  /** Accepts those who wait, now: `connectedAfter` of who comes later is then no earlier than this call. */
+  acceptWaiting(): void;
   /** Takes no more connections, and removes the socket if it is still ours. Those that were taken go on. */
   close(): void;
 }

@@ -143,13 +143,14 @@ export function exchangeBytes(
       timer = setTimeout(() => done(false), quietMs);
     };
     socket.setEncoding("utf8");
-    socket.on("connect", async () => {
+    const send = async (): Promise<void> => {
       for (const part of parts) {
         socket.write(part);
         await new Promise((next) => setTimeout(next, 30));
       }
       wait();
-    });
+    };
+    socket.on("connect", () => void send());
     socket.on("data", (chunk: string) => {
       text += chunk;
       if (timer !== undefined) wait();

@@ -3,13 +3,13 @@
  * is decided behind this, by the gate.
  */
 import type { IncomingMessage, ServerResponse } from "node:http";
-import { BodyBudget, readBody } from "./body.ts";
-import { bodyLine } from "./body-line.ts";
-import type { HttpPeer } from "./http-peer.ts";
-import type { HttpSessions } from "./http-sessions.ts";
-import type { LegacySession } from "./legacy-session.ts";
-import { checkModern, isModern, MODERN_VERSIONS } from "./modern-headers.ts";
-import { type Outline, outlineOfPeer } from "./outline.ts";
+import { BodyBudget, readBody } from "./request/body.ts";
+import { bodyLine } from "./request/body-line.ts";
+import type { HttpPeer } from "./session/http-peer.ts";
+import type { HttpSessions } from "./session/http-sessions.ts";
+import type { LegacySession } from "./session/legacy-session.ts";
+import { checkModern, isModern, MODERN_VERSIONS } from "./request/modern-headers.ts";
+import { type Outline, outlineOfPeer } from "./request/outline.ts";
 import {
   badRequest,
   forbidden,
@@ -19,8 +19,14 @@ import {
   type Problem,
   sendProblem,
   tooMany,
-} from "./problem.ts";
-import { checkAcceptsEvents, checkHead, checkMedia, type Headers, type Place } from "./request-head.ts";
+} from "./request/problem.ts";
+import {
+  checkAcceptsEvents,
+  checkHead,
+  checkMedia,
+  type Headers,
+  type Place,
+} from "./request/request-head.ts";
 
 export interface EndpointOptions {
   readonly place: Place;
@@ -104,6 +110,7 @@ export class Endpoint {
     const { req, res } = arrived;
     const media = checkMedia(headers);
     if (media !== undefined) return media;
+    if (/^100-continue$/i.test(req.headers.expect ?? "")) res.writeContinue();
     const body = await readBody(req, { limit: this.#options.maxBody, budget: this.#budget, key: peer.key });
     if (body === undefined) return void res.destroy();
     if ("status" in body) return body;

@@ -9,11 +9,11 @@ import type { Credentials } from "../../model/evidence.ts";
 import type { PeerStream } from "../../platform/platform.ts";
 import type { Capacity } from "../capacity.ts";
 import { Endpoint } from "./endpoint.ts";
-import { type HttpPeer, ProcessPeer } from "./http-peer.ts";
-import { HttpSessions } from "./http-sessions.ts";
-import { HttpWire } from "./http-wire.ts";
-import { noSession, type Problem, sendProblem } from "./problem.ts";
-import { UNIX_PLACE } from "./request-head.ts";
+import { type HttpPeer, ProcessPeer } from "./session/http-peer.ts";
+import { HttpSessions } from "./session/http-sessions.ts";
+import { HttpWire } from "./wire/http-wire.ts";
+import { noSession, type Problem, sendProblem } from "./request/problem.ts";
+import { UNIX_PLACE } from "./request/request-head.ts";
 
 export interface HttpDoorOptions {
   /** Starts a peer's session. @returns Settles when it has ended. */

@@ -14,13 +14,13 @@ import type { Digests } from "../../platform/digests.ts";
 import type { Platform, TcpConnection } from "../../platform/platform.ts";
 import { Endpoint } from "./endpoint.ts";
 import type { HttpDoorOptions } from "./http-door.ts";
-import type { HttpPeer } from "./http-peer.ts";
-import { HttpSessions } from "./http-sessions.ts";
-import { HttpWire } from "./http-wire.ts";
+import type { HttpPeer } from "./session/http-peer.ts";
+import { HttpSessions } from "./session/http-sessions.ts";
+import { HttpWire } from "./wire/http-wire.ts";
 import { SocketPeer, type TokenHolder, TokenPeer } from "./loopback-peer.ts";
-import { forbidden, type Problem, unauthorized } from "./problem.ts";
-import type { Headers, Place } from "./request-head.ts";
-import { SocketStream } from "./socket-stream.ts";
+import { forbidden, type Problem, unauthorized } from "./request/problem.ts";
+import type { Headers, Place } from "./request/request-head.ts";
+import { SocketStream } from "./wire/socket-stream.ts";
 
 export interface LoopbackDoorOptions extends HttpDoorOptions {
   readonly platform: Platform;

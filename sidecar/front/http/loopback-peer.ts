@@ -1,7 +1,7 @@
 /** Who is at the other end of a TCP connection: a user of this machine, or whoever shows a token. */
 import type { LoopbackPeer } from "../../gate/admission/admit-loopback.ts";
 import { isKnown } from "../../model/evidence.ts";
-import type { HttpPeer } from "./http-peer.ts";
+import type { HttpPeer } from "./session/http-peer.ts";
 
 /** A user's socket, and the process that holds it where there is one to be seen. */
 export class SocketPeer implements HttpPeer {

@@ -93,6 +93,10 @@ class Listener implements UnixListener {
     this.#readiness.start();
   }
 
+  acceptWaiting(): void {
+    if (!this.#closed) this.#accept();
+  }
+
   close(): void {
     if (this.#closed) return;
     this.#closed = true;

@@ -3,9 +3,9 @@
  * gate would refuse as ambiguous is not read here either.
  */
 import type { Buffer } from "node:buffer";
-import { Slot } from "../../protocol/keys.ts";
-import type { Span } from "../../relay/json-members.ts";
-import { StrictScanner } from "../../relay/strict-scanner.ts";
+import { Slot } from "../../../protocol/keys.ts";
+import type { Span } from "../../../relay/json-members.ts";
+import { StrictScanner } from "../../../relay/strict-scanner.ts";
 
 export interface Outline {
   /** `flawed`: not one message that every parser reads alike. */

@@ -1,6 +1,6 @@
 import type { Buffer } from "node:buffer";
 import type { Socket } from "node:net";
-import type { AdmittedEvents, SessionStream } from "../../gate/admission/admitted-stream.ts";
+import type { AdmittedEvents, SessionStream } from "../../../gate/admission/admitted-stream.ts";
 
 /** A TCP socket as the stream that the HTTP parser is fed from. Nobody names the sender of its bytes. */
 export class SocketStream implements SessionStream {

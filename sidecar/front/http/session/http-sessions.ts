@@ -1,8 +1,8 @@
 /** All sessions of an HTTP door, each bound to the peer that made it. */
-import type { SessionPeer } from "../../gate/admission/admit.ts";
-import type { PeerLoss } from "../../gate/admission/admitted-stream.ts";
-import { monotonicMs } from "../../platform/monotonic.ts";
-import type { Capacity, Seat } from "../capacity.ts";
+import type { SessionPeer } from "../../../gate/admission/admit.ts";
+import type { PeerLoss } from "../../../gate/admission/admitted-stream.ts";
+import { monotonicMs } from "../../../platform/monotonic.ts";
+import type { Capacity, Seat } from "../../capacity.ts";
 import type { HttpPeer } from "./http-peer.ts";
 import { LegacySession } from "./legacy-session.ts";
 import { ModernSession } from "./modern-session.ts";
@@ -57,7 +57,7 @@ export class HttpSessions {
   /** The peer's own, made when there is none. @returns Undefined when there is no room. */
   modernOf(peer: HttpPeer): ModernSession | undefined {
     for (const session of this.#used.keys()) {
-      if (!(session instanceof ModernSession) || !session.channel.open || !session.peer.isSame(peer)) {
+      if (!(session instanceof ModernSession) || !session.open || !session.peer.isSame(peer)) {
         continue;
       }
       this.#use(session);
@@ -78,7 +78,8 @@ export class HttpSessions {
 
   /** Somebody else spoke in a peer's name, or it became another: nothing that it opened goes on. */
   lose(peer: HttpPeer, loss: PeerLoss): void {
-    for (const session of [...this.#used.keys()]) {
+    // Whoever is lost is taken out of the map meanwhile, which a map's own iterator bears.
+    for (const session of this.#used.keys()) {
       if (session.peer === peer || session.peer.isSame(peer)) session.channel.lose(loss);
     }
   }
@@ -142,7 +143,7 @@ export class HttpSessions {
   /** A process that ended, or runs something else by now, and sessions that nobody uses. */
   #look(): void {
     const now = monotonicMs();
-    for (const [session, since] of [...this.#used]) {
+    for (const [session, since] of this.#used) {
       if (!session.peer.isCurrent()) session.channel.lose({ code: "ERR_PEER_GONE", detail: "ended" });
       else if (session.busy) this.#used.set(session, now);
       else if (now - since > IDLE_MS[session instanceof LegacySession ? "legacy" : "modern"]) {

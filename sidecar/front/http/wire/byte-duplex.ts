@@ -2,8 +2,8 @@
  * An admitted stream in the clothes of a socket, so that the runtime's HTTP parser reads nothing but what was verified.
  */
 import { Duplex } from "node:stream";
-import type { PeerLoss, SessionStream } from "../../gate/admission/admitted-stream.ts";
-import { monotonicMs } from "../../platform/monotonic.ts";
+import type { PeerLoss, SessionStream } from "../../../gate/admission/admitted-stream.ts";
+import { monotonicMs } from "../../../platform/monotonic.ts";
 
 /** What was written last is given so long to be taken. */
 const LAST_WORDS_MS = 2000;

@@ -3,8 +3,8 @@
  * own, and one server answers them all. Nothing else of a line changes. Pure.
  */
 import { Buffer } from "node:buffer";
-import { membersOf, type Span } from "../../relay/json-members.ts";
-import type { Outline } from "./outline.ts";
+import { membersOf, type Span } from "../../../relay/json-members.ts";
+import type { Outline } from "../request/outline.ts";
 
 const SUBSCRIPTION = "io.modelcontextprotocol/subscriptionId";
 

@@ -53,6 +53,8 @@ export class EventStream {
   readonly #options: EventStreamOptions;
   readonly #kept: KeptEvent[] = [];
   #number = 0;
+  /** Number of the last event that a response was given. */
+  #given = 0;
   #res: ServerResponse | undefined;
   #finished = false;
   #timer: ReturnType<typeof setInterval> | undefined;
@@ -72,7 +74,8 @@ export class EventStream {
   }
 
   /**
-   * Lets a response carry it from here on; one that did before is ended. What is kept and newer than `after` comes first.
+   * Lets a response carry it from here on; one that did before is ended. What is kept and newer than `after`, or
+   * was given to no response yet, comes first.
    *
    * @param prime Sends an event without data at once, which gives the client an id to come back with.
    */
@@ -91,7 +94,9 @@ export class EventStream {
     this.#timer = setInterval(() => this.#write(COMMENT), KEEP_ALIVE_MS);
     this.#timer.unref();
     if (prime) this.#write(Buffer.from(`id: ${this.#options.key}.${this.#number}\ndata: \n\n`));
-    for (const { number, bytes } of this.#kept) if (number > (after ?? -1)) this.#write(bytes);
+    const from = after ?? this.#given;
+    for (const { number, bytes } of this.#kept) if (number > from) this.#write(bytes);
+    this.#given = this.#number;
     // Headers and all: a client waits for them before it says that the stream is open.
     if (res.writableLength === 0) res.flushHeaders();
     if (this.#finished) this.#end();
@@ -107,6 +112,7 @@ export class EventStream {
       this.#kept.push({ number, bytes });
       log.added(this, bytes.length);
     }
+    if (this.#res !== undefined) this.#given = number;
     this.#write(bytes);
   }
 

@@ -10,8 +10,8 @@ import { EventStream } from "./event-stream.ts";
 import { Exchange } from "./exchange.ts";
 import type { HttpPeer } from "./http-peer.ts";
 import { LineChannel, type LineReceiver } from "./line-channel.ts";
-import { type Outline, outlineOfServer } from "./outline.ts";
-import { badRequest, noSession, sendProblem, tooMany } from "./problem.ts";
+import { type Outline, outlineOfServer } from "../request/outline.ts";
+import { badRequest, noSession, sendProblem, tooMany } from "../request/problem.ts";
 import { edit, edited, subscriptionSpans } from "./relabel.ts";
 
 /** What a status says of the errors that are the protocol's own (transports, Streamable HTTP, sending messages). */
@@ -33,7 +33,7 @@ export class ModernSession implements LineReceiver {
   readonly #onClosed: (session: ModernSession) => void;
   #current: Exchange | undefined;
   #last = 0;
-  #useless = false;
+  #ending = false;
 
   constructor(peer: HttpPeer, onClosed: (session: ModernSession) => void) {
     this.peer = peer;
@@ -63,7 +63,13 @@ export class ModernSession implements LineReceiver {
     });
   }
 
+  /** Whether requests are still taken. */
+  get open(): boolean {
+    return this.channel.open && !this.#ending;
+  }
+
   end(): void {
+    this.#ending = true;
     this.channel.finish();
   }
 
@@ -137,8 +143,7 @@ export class ModernSession implements LineReceiver {
     exchange.answer(this.#restored(line, it, exchange), it.errorCode);
     if (exchange.outline.method !== "server/discover") return;
     // A server of the other era: nothing will be asked of this one any more.
-    this.#useless = it.errorCode === METHOD_NOT_FOUND;
-    if (this.#useless && !this.busy) this.end();
+    if (it.errorCode === METHOD_NOT_FOUND && !this.busy) this.end();
   }
 
   /** The server closes a subscription. */

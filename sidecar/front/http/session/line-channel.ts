@@ -4,7 +4,7 @@
  */
 import { Buffer } from "node:buffer";
 import type { ServerResponse } from "node:http";
-import type { AdmittedEvents, PeerLoss, SessionStream } from "../../gate/admission/admitted-stream.ts";
+import type { AdmittedEvents, PeerLoss, SessionStream } from "../../../gate/admission/admitted-stream.ts";
 
 /** What the lines of a session are delivered by. */
 export interface LineReceiver {

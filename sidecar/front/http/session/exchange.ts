@@ -2,8 +2,8 @@
 import type { Buffer } from "node:buffer";
 import type { ServerResponse } from "node:http";
 import type { EventStream } from "./event-stream.ts";
-import type { Outline } from "./outline.ts";
-import { type Problem, sendProblem } from "./problem.ts";
+import type { Outline } from "../request/outline.ts";
+import { type Problem, sendProblem } from "../request/problem.ts";
 
 export interface ExchangeOptions {
   readonly outline: Outline;

@@ -5,7 +5,7 @@
  * deadlines, so they are kept here; and it must look as if it listened, or Deno closes each connection after its answer.
  */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
-import type { PeerLoss, SessionStream } from "../../gate/admission/admitted-stream.ts";
+import type { PeerLoss, SessionStream } from "../../../gate/admission/admitted-stream.ts";
 import { ByteDuplex } from "./byte-duplex.ts";
 import { Freshness } from "./freshness.ts";
 
@@ -39,7 +39,7 @@ export class HttpWire {
     this.#server.maxHeadersCount = 0;
     Object.defineProperty(this.#server, "listening", { value: true });
     this.#server.on("request", (req, res) => this.#conversations.get(req.socket)?.request(req, res));
-    // Deno's would answer this by itself, and go on.
+    // Whoever reads the body asks for it.
     this.#server.on("checkContinue", (req, res) => this.#server.emit("request", req, res));
     this.#server.on("connect", (_req, socket) => void socket.destroy());
     this.#server.on("clientError", (error: Error & { code?: string }, socket) => {
@@ -82,7 +82,8 @@ class Conversation {
       clearTimeout(this.#timer);
       ended();
     });
-    this.#wait("for-request", IDLE_MS);
+    // A connection is made to be used.
+    this.#wait("for-request", HEAD_MS);
   }
 
   request(req: IncomingMessage, res: ServerResponse): void {

@@ -1,5 +1,5 @@
 /** Who is at the other end of a request: what outlives the connection that it came by. */
-import type { AdmittedPeer, SessionPeer } from "../../gate/admission/admit.ts";
+import type { AdmittedPeer, SessionPeer } from "../../../gate/admission/admit.ts";
 
 export interface HttpPeer {
   /** All that a session has to know; its stream is the session's own. */

@@ -9,8 +9,8 @@ import { EventLog, EventStream } from "./event-stream.ts";
 import { Exchange } from "./exchange.ts";
 import type { HttpPeer } from "./http-peer.ts";
 import { LineChannel, type LineReceiver } from "./line-channel.ts";
-import { type Outline, outlineOfServer } from "./outline.ts";
-import { badRequest, noSession, sendProblem, tooMany } from "./problem.ts";
+import { type Outline, outlineOfServer } from "../request/outline.ts";
+import { badRequest, noSession, sendProblem, tooMany } from "../request/problem.ts";
 
 /** From here on events without data are understood (MCP 2025-11-25). */
 const PRIMES_SINCE = "2025-11-25";
@@ -67,7 +67,7 @@ export class LegacySession implements LineReceiver {
   /** A GET: what no request caused, or what followed an event that the client had. */
   listen(res: ServerResponse, lastEventId: string | undefined): void {
     const headers = { "mcp-session-id": this.id };
-    if (lastEventId === undefined) return this.#standalone.attach(res, headers, { after: Infinity });
+    if (lastEventId === undefined) return this.#standalone.attach(res, headers);
     const [, key = "", number = ""] = /^([a-z0-9]{1,16})\.(\d{1,15})$/.exec(lastEventId) ?? [];
     const stream = this.#streams.get(key);
     if (stream === undefined || !stream.remembers(Number(number))) {
@@ -151,11 +151,20 @@ export class LegacySession implements LineReceiver {
     const exchange = it.id === undefined ? undefined : this.#exchanges.get(it.id);
     if (exchange !== undefined) {
       this.#exchanges.delete(it.id!);
-      if (exchange.outline.method === "initialize") this.#version = it.protocolVersion;
-      return exchange.answer(line, it.errorCode);
+      exchange.answer(line, it.errorCode);
+      if (exchange.outline.method === "initialize") this.#opened(it);
+      return;
     }
     // An error without the id of its request is about the line that is being judged.
     this.#current?.answer(line, it.errorCode);
+  }
+
+  /** A session that the server does not want to begin is none. */
+  #opened({ protocolVersion, errorCode }: Outline): void {
+    this.#version ??= protocolVersion;
+    if (errorCode === undefined || this.#version !== undefined) return;
+    this.#onClosed(this);
+    this.end();
   }
 
   /** Which request's response carries what is no answer; undefined: the stream that no request caused. */
