@@ -14,7 +14,8 @@ import { parseVariables } from "../variables.ts";
 const help = `mcp-guard doctor: show what this system offers, and what follows from it
 
 Usage
-  mcp-guard doctor [--policy FILE [--var NAME=VALUE]...] [--name NAME | --audit FILE] [--json]
+  mcp-guard doctor [--policy FILE [--var NAME=VALUE]...] [--name NAME | --audit FILE] [--trust FILE]
+                   [--json]
 
 It asks the kernel for peer credentials and process handles, looks at the runtime and its options, and at the folders
 that are used. Then it looks at the ends of audit logs (a mebibyte of each) for who was refused lately, and says which
@@ -33,6 +34,7 @@ Options
   --var NAME=VALUE  defines $NAME for that policy; may be given several times
   --name NAME       the log that 'mcp-guard run --name NAME' keeps
   --audit FILE      this log. Without any of these: the newest logs in the state folder
+  --trust FILE      another trust file than ~/.config/mcp-guard/trust.json
   --json            one JSON object on standard output: { "usable": …, "findings": [{ name, state, found, means }],
                     "refused": { logs, moreLogs, programs: [{ file, times, latest, advice: { command, note } }], … } }
 
@@ -55,7 +57,7 @@ async function run(args: readonly string[], terminal: Terminal): Promise<number>
   const { env, execArgv } = process;
   const findings = [
     ...examineSystem(openPlatform(), { env, execArgv, auditFolder: auditFolder() }),
-    examineTrustFile(),
+    examineTrustFile(options.trust),
   ];
   const usable = findings.every((finding) => finding.state !== "missing");
   const refused = await findRefused(options);
@@ -71,8 +73,9 @@ function parse(args: readonly string[]): RefusedOptions & { readonly json: boole
     var: { type: "string", multiple: true },
     name: { type: "string" },
     audit: { type: "string" },
+    trust: { type: "string" },
   }, { min: 0, max: 0 });
-  const { policy, name, audit, json = false } = values;
+  const { policy, name, audit, trust, json = false } = values;
   const help = "see 'mcp-guard doctor --help'";
   if (name !== undefined && audit !== undefined) {
     throw new UsageError(`'mcp-guard doctor' takes either --name or --audit; ${help}`);
@@ -81,7 +84,7 @@ function parse(args: readonly string[]): RefusedOptions & { readonly json: boole
     throw new UsageError(`'--var' belongs to a policy: name it by --policy; ${help}`);
   }
   const vars = parseVariables(values.var ?? []);
-  return { audit, name, json, policy: policy === undefined ? undefined : { file: policy, vars } };
+  return { audit, name, trust, json, policy: policy === undefined ? undefined : { file: policy, vars } };
 }
 
 function format(findings: readonly Finding[], usable: boolean, style: Style): string {

@@ -1,4 +1,5 @@
 import { lstatSync } from "node:fs";
+import { resolve } from "node:path";
 import {
   type LoggedRefusal,
   meaningOfProgram,
@@ -21,6 +22,8 @@ export interface AdviceWorld {
   /** Entries of the trust file that the policy refers to; undefined where no policy was given. */
   readonly names: readonly string[] | undefined;
   readonly entries: TrustEntries;
+  /** The file that they stand in, where it is not the default one. */
+  readonly trust: string | undefined;
   readonly policy: { readonly file: string; readonly vars: Readonly<Record<string, string>> } | undefined;
 }
 
@@ -65,8 +68,9 @@ function trusting(sha256: string, path: string | undefined, compiled: boolean, w
   const { names, policy } = world;
   const name = names?.length === 1 ? names[0]! : "NAME";
   const vars = Object.entries(policy?.vars ?? {}).flatMap(([key, value]) => ["--var", `${key}=${value}`]);
-  const judged = policy === undefined ? [] : ["--policy", policy.file, ...vars];
-  const words = ["mcp-guard", "trust", "add", name, "--path", path!, "--sha256", sha256, ...judged];
+  const judged = policy === undefined ? [] : ["--policy", resolve(policy.file), ...vars];
+  const file = world.trust === undefined ? [] : ["--trust", resolve(world.trust)];
+  const words = ["mcp-guard", "trust", "add", name, "--path", path!, "--sha256", sha256, ...judged, ...file];
   if (!words.every((word) => isPrintable(word))) return none("Its path, or the policy's, cannot be shown");
   return { command: words.map(quoted).join(" "), note: trustNote(name, names, compiled) };
 }

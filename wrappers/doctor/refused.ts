@@ -22,6 +22,8 @@ const MAX_PROGRAMS = 10;
 export interface RefusedOptions {
   readonly audit: string | undefined;
   readonly name: string | undefined;
+  /** Another trust file than the default one. */
+  readonly trust: string | undefined;
   readonly policy: { readonly file: string; readonly vars: Readonly<Record<string, string>> } | undefined;
 }
 
@@ -58,7 +60,8 @@ export interface Refused {
  */
 export async function findRefused(options: RefusedOptions): Promise<Refused> {
   const { files, more, names } = await logsMeant(options);
-  const world = { names, entries: trustEntries(), policy: options.policy };
+  const { trust, policy } = options;
+  const world = { names, entries: trustEntries(trust), trust, policy };
   const logs: SeenLog[] = [];
   const programs: RefusedProgram[] = [];
   for (const file of files) {
@@ -102,9 +105,9 @@ function logsInStateFolder(): string[] {
     .map(({ file }) => file);
 }
 
-function trustEntries(): TrustEntries {
+function trustEntries(file: string | undefined): TrustEntries {
   try {
-    return readTrustFile(defaultTrustFile());
+    return readTrustFile(file ?? defaultTrustFile());
   } catch {
     return new Map(); // Told as a finding, and a guard takes it for empty too.
   }
