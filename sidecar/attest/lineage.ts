@@ -26,7 +26,8 @@ export const INIT = 1;
  * Measures the ancestors of a process, child first, then its parent.
  *
  * It stops before pid 1: an orphan is given to init, whoever its parent was, so "child of pid 1" is evidence of
- * nothing. It stops after the first ancestor of another user, of whom only the account is known.
+ * nothing. It stops after the first ancestor of another user, of whom only the account is known. A process that lost its
+ * parent meanwhile has none.
  *
  * @param start Stays the caller's.
  */
@@ -40,8 +41,10 @@ export function walkLineage(
   const end = climb(platform, start, uid, grade, ancestors);
   // Last, the first link once more: the child may have lost its parent while the parent's parents were read.
   const parent = ancestors[0]?.handle.pid;
-  const held = parent === undefined || (start.isAlive() && readStat(start)?.ppid === parent);
-  return { ancestors, end: held ? end : "broken" };
+  if (parent === undefined || start.isAlive() && readStat(start)?.ppid === parent) return { ancestors, end };
+  // Whoever they are, they are not known to be its ancestors.
+  for (const ancestor of ancestors) ancestor.close();
+  return { ancestors: [], end: "broken" };
 }
 
 function climb(
