@@ -10,7 +10,7 @@ export type { ExecutableEvidence, Fact, Lineage, PeerEvidence, ProcessEvidence }
 export { createDigests, type Digests } from "./platform/digests.ts";
 export { examineSystem, type Finding } from "./platform/examine/examine.ts";
 export { openPlatform } from "./platform/open-platform.ts";
-export { auditFolder } from "./audit/file/safe-path.ts";
+export { auditFolder, defaultAuditFile } from "./audit/file/safe-path.ts";
 export { guard, type GuardOptions } from "./sidecar.ts";
 
 // The audit log: written, proven, shown.
@@ -23,6 +23,8 @@ export type {
   Finding as AuditFinding,
   FindingKind as AuditFindingKind,
 } from "./audit/reading/report.ts";
+export type { LoggedRefusal } from "./audit/reading/logged-refusal.ts";
+export { readRefusedPeers, type RefusedPeers } from "./audit/reading/refused-peers.ts";
 export { LogLine, type RecordFilter, type ShownRecord } from "./audit/reading/show.ts";
 export { verifyAuditFile } from "./audit/reading/verify.ts";
 export { visible } from "./audit/reading/visible.ts";

@@ -35,7 +35,7 @@ Options
   --note <text>    a version, a reason; for people
   --policy <file>  refuse also when a client of this policy started the command
   --var NAME=VALUE defines $NAME for that policy; may be given several times
-  --sha256 <hex>   remove this digest only
+  --sha256 <hex>   add: refuse any other digest than this one, which was seen before; remove: this digest only
   --trust <file>   another trust file than ~/.config/mcp-guard/trust.json (~ as in the user database, not $HOME)
   --json           one JSON object on standard output
 

@@ -24,6 +24,7 @@ import { findAncestors, refusalOf } from "./who-asks.ts";
 const OPTIONS = {
   path: { type: "string" },
   pid: { type: "string" },
+  sha256: { type: "string" },
   tested: { type: "boolean", default: false },
   note: { type: "string" },
   policy: { type: "string" },
@@ -36,6 +37,8 @@ interface Request {
   readonly name: string;
   readonly path: string | undefined;
   readonly pid: string | undefined;
+  /** What was seen before: a path, and the number of a process, may mean another program by now. */
+  readonly sha256: string | undefined;
   readonly tested: boolean;
   readonly note: string | undefined;
   readonly file: string;
@@ -71,10 +74,11 @@ export async function add(args: readonly string[], terminal: Terminal): Promise<
 type Outcome = { readonly record: TrustRecord } | { readonly refused: string };
 
 function check(
-  { name, path, pid, tested, note, policy, var: variables, trust }: {
+  { name, path, pid, sha256, tested, note, policy, var: variables, trust }: {
     readonly name: string;
     readonly path?: string | undefined;
     readonly pid?: string | undefined;
+    readonly sha256?: string | undefined;
     readonly tested: boolean;
     readonly note?: string | undefined;
     readonly policy?: string | undefined;
@@ -89,6 +93,9 @@ function check(
   if (pid !== undefined && !/^[1-9]\d{0,9}$/.test(pid)) {
     throw new UsageError(`'--pid' takes the number of a process, not '${pid}'; ${help}`);
   }
+  if (sha256 !== undefined && !/^[0-9a-f]{64}$/i.test(sha256)) {
+    throw new UsageError(`'--sha256' takes 64 hex digits; ${help}`);
+  }
   if (note !== undefined && (note.length > MAX_NOTE || /[\p{C}\p{Zl}\p{Zp}]/u.test(note))) {
     throw new UsageError(`'--note' takes up to ${MAX_NOTE} visible characters; ${help}`);
   }
@@ -97,6 +104,7 @@ function check(
     name: checkName(name),
     path,
     pid,
+    sha256: sha256?.toLowerCase(),
     tested,
     note,
     file: trust ?? defaultTrustFile(),
@@ -112,6 +120,9 @@ async function decide(request: Request, digests: Digests): Promise<Outcome> {
   const because = refusalOf(ancestors, entries, await clientsOf(request));
   if (because !== undefined) return { refused: because };
   const candidate = await measure(request, digests);
+  if (request.sha256 !== undefined && candidate.sha256 !== request.sha256) {
+    return { refused: `its sha256 is ${candidate.sha256}, not the one that was asked for` };
+  }
   const unfit = refusalOfKind(candidate, request.pid);
   if (unfit !== undefined) return { refused: unfit };
   if (tested && meaningOfCandidate(candidate).meaning !== "compiled") {
