@@ -103,13 +103,14 @@ function verifyLink(
 ): "held" | "moved" | "broken" {
   const parentStat = readStat(parent);
   if (readStat(child)?.ppid !== parent.pid || parentStat === undefined || !child.isAlive()) return "moved";
+  if (child.told?.isChildOf(parent) === false) return "broken";
   // Nobody is born before his parent; who seems so was given to this one later.
   return parentStat.startTime > before.startTime ? "broken" : "held";
 }
 
 function readStat(handle: ProcessHandle): ProcessStat | undefined {
   try {
-    return parseStat(handle.read("stat"));
+    return handle.told === undefined ? parseStat(handle.read("stat")) : handle.told.birth();
   } catch {
     // Gone (ESRCH) or hidden: nothing is known of its parent.
     return undefined;

@@ -5,6 +5,7 @@
 import { basename } from "node:path";
 import { kindOfName } from "../../policy/admit/program-names.ts";
 import {
+  type Absent,
   absent,
   type Credentials,
   type ExecutableEvidence,
@@ -96,9 +97,9 @@ function readAccount(handle: ProcessHandle, options: MeasureOptions): Account {
     pinned === undefined
       ? { uid: absent(reason), gid: absent(reason), groups: absent(reason) }
       : { ...from(pinned.uid, pinned.gid, absent(reason)), refusal: reason };
-  let status: ReturnType<typeof parseStatus>;
+  let status: Status | undefined;
   try {
-    status = parseStatus(handle.read("status"));
+    status = readStatus(handle);
   } catch (error) {
     // ENOENT may be hidepid, not an exit: unreadable says no more than is known.
     return nothing(`status-unreadable:${errorCode(error)}`);
@@ -109,10 +110,37 @@ function readAccount(handle: ProcessHandle, options: MeasureOptions): Account {
   if (status.uids.some((other) => other !== uid)) return nothing("uid-mixed");
   if (pinned !== undefined && uid !== pinned.uid) return nothing("uid-changed");
   // Groups are those of now. Only root can take on another one.
-  const groups = known(status.groups, options.accountGrade);
+  const groups = "absent" in status.groups ? status.groups : known(status.groups, options.accountGrade);
   const account = from(uid, pinned?.gid ?? status.gids[1]!, groups);
-  const refusal = status.tracerPid === 0 ? namespaceRefusal(handle) : `traced-by:${status.tracerPid}`;
+  const refusal = status.refusal();
   return refusal === undefined ? account : { ...account, refusal };
+}
+
+interface Status {
+  readonly uids: readonly number[];
+  readonly gids: readonly number[];
+  readonly groups: readonly number[] | Absent;
+  /** Why nothing else read of it is evidence. */
+  refusal(): string | undefined;
+}
+
+/** macOS keeps sixteen groups at most with a process and asks a directory for the others: being none is no fact. */
+const GROUPS_CUT = absent("groups-incomplete");
+
+function readStatus(handle: ProcessHandle): Status | undefined {
+  if (handle.told !== undefined) {
+    const { refusal, ...ids } = handle.told.account();
+    return { ...ids, groups: GROUPS_CUT, refusal: () => refusal };
+  }
+  const status = parseStatus(handle.read("status"));
+  if (status === undefined) return undefined;
+  const { tracerPid } = status;
+  return { ...status, refusal: () => tracerPid === 0 ? namespaceRefusal(handle) : `traced-by:${tracerPid}` };
+}
+
+/** auxv is written anew by every exec: it shows one that led back to the same file. */
+function incarnation(handle: ProcessHandle): string {
+  return handle.told === undefined ? handle.read("auxv") : handle.told.incarnation();
 }
 
 /**
@@ -132,7 +160,7 @@ class Measured implements MeasuredProcess {
   readonly evidence: ProcessEvidence;
   readonly #image: Image | undefined;
   readonly #options: MeasureOptions;
-  #auxv: string | undefined;
+  #incarnation: string | undefined;
   #closed = false;
 
   constructor(
@@ -185,9 +213,10 @@ class Measured implements MeasuredProcess {
     });
     if (this.#closed) return nothing("closed");
     try {
-      // auxv is written anew by every exec: it shows one that led back to the same file.
-      this.#auxv ??= this.handle.read("auxv");
-      const { sha256, kind } = await digests.inspect(image.fd, { running: true });
+      this.#incarnation ??= incarnation(this.handle);
+      // Only Linux refuses whoever would write to a file that runs.
+      const running = this.handle.told === undefined;
+      const { sha256, kind } = await digests.inspect(image.fd, { running });
       const changed = this.#changed();
       return changed === undefined ? this.#describe(image, sha256, kind) : nothing(changed);
     } catch (error) {
@@ -215,7 +244,8 @@ class Measured implements MeasuredProcess {
     if (this.#closed) return "closed";
     if (this.#image?.isCurrent() === false) return "exe-changed";
     try {
-      return this.#auxv === undefined || this.handle.read("auxv") === this.#auxv ? undefined : "exe-changed";
+      const before = this.#incarnation;
+      return before === undefined || incarnation(this.handle) === before ? undefined : "exe-changed";
     } catch (error) {
       return `exe-unreadable:${errorCode(error)}`;
     }

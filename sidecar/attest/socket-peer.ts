@@ -6,12 +6,12 @@ import type { Platform, ProcessHandle } from "../platform/platform.ts";
  * A handle on the process that the kernel pinned.
  *
  * Never by number where the kernel gives a pidfd: the number may be another process's by now. Before Linux 6.5 it gives
- * none; then it is who has the number, held from here on, and what makes it the right one is that only its bytes are
+ * none; then (and on no other system) it is who has the number, held from here on, and what makes it the right one is that only its bytes are
  * taken after it was measured (a number is not given away while its process is held).
  */
 export function holdSocketPeer(platform: Platform, fd: number, pid: number): ProcessHandle | Absent {
   const handle = platform.peerProcess(fd) ??
-    (knowsPeerPidfd(platform) ? undefined : platform.openProcess(pid));
+    (platform.name !== "linux" || knowsPeerPidfd(platform) ? undefined : platform.openProcess(pid));
   return handle ?? absent("peer-gone");
 }
 

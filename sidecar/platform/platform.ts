@@ -103,7 +103,32 @@ export interface ProcessHandle {
   read(name: "stat" | "status" | "auxv" | "cmdline" | "environ" | "maps"): string;
   /** Path by which `/proc/<pid>/<name>` of exactly this process can be opened. */
   procPath(name: string): string;
+  /** Where there is no /proc, what the kernel tells of this process in its place; `read` and `procPath` then throw. */
+  readonly told?: ToldProcess;
   close(): void;
+}
+
+/** Questions about exactly one image of exactly one process. Each throws with `code` as the kernel gave it. */
+export interface ToldProcess {
+  account(): ToldAccount;
+  /** Its parent's number, and a count that grows with every process made. */
+  birth(): { readonly ppid: number; readonly startTime: bigint };
+  /** Whether this very image of that very process forked it: false where the parent has run another program since. */
+  isChildOf(parent: ProcessHandle): boolean;
+  /** Where the file that it runs lies now. */
+  imagePath(): string;
+  /** Another text after every exec, also one of the same file. */
+  incarnation(): string;
+  /** The name of the file system an open file is on where its bytes may not be this kernel's; undefined where they are. */
+  foreignFileSystem(fd: number): string | undefined;
+}
+
+export interface ToldAccount {
+  /** Real, effective and saved. */
+  readonly uids: readonly number[];
+  readonly gids: readonly number[];
+  /** Why nothing beyond the account may be believed: somebody can change it while it runs. */
+  readonly refusal: string | undefined;
 }
 
 /**

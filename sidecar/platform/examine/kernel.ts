@@ -6,6 +6,10 @@ import type { Platform } from "../platform.ts";
 import { type Finding, finding } from "./finding.ts";
 
 export function examineKernel(platform: Platform): Finding[] {
+  if (platform.name === "darwin") {
+    const means = "Written and never run on a Mac: rely on nothing here; no sender is known, no socket listened at";
+    return [finding("system", "missing", "macOS, untested", means)];
+  }
   if (platform.name !== "linux") {
     const means = "Peers cannot be identified here, so nothing is admitted; use Linux";
     return [finding("system", "missing", process.platform, means)];
