@@ -61,7 +61,7 @@ export function openBench(compared: Compared): Bench {
 }
 
 /** NODE_EXTRA_CA_CERTS alone costs each start of Node 20 some 38 ms; tsx leaves its loader in NODE_OPTIONS. */
-function environment(runtimeFolder: string): Record<string, string | undefined> {
+export function environment(runtimeFolder: string | undefined): Record<string, string | undefined> {
   const env: Record<string, string | undefined> = { ...process.env, XDG_RUNTIME_DIR: runtimeFolder };
   for (const name of ["NODE_EXTRA_CA_CERTS", "NODE_OPTIONS", "NODE_V8_COVERAGE"]) delete env[name];
   return env;

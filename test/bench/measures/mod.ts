@@ -1,4 +1,5 @@
 import type { Measure } from "../measure.ts";
+import { admission } from "./admission.ts";
 import { calls } from "./calls.ts";
 import { decide } from "./decide.ts";
 import { firstCall } from "./first-call.ts";
@@ -9,4 +10,4 @@ import { stalled } from "./stalled.ts";
 import { start } from "./start.ts";
 
 /** In the order they are taken. */
-export const MEASURES: readonly Measure[] = [start, firstCall, calls, large, real, memory, stalled, decide];
+export const MEASURES: readonly Measure[] = [start, firstCall, calls, large, real, memory, stalled, decide, admission];
