@@ -2,6 +2,8 @@
 import { type ChildProcessByStdio, spawn } from "node:child_process";
 import { createInterface, type Interface } from "node:readline";
 import type { Readable, Writable } from "node:stream";
+import type { Place } from "./affinity.ts";
+import { cpuMs } from "./process-costs.ts";
 import { spreadOf } from "./statistics.ts";
 import { environment, fixture } from "./subjects.ts";
 
@@ -22,11 +24,24 @@ export class DoorClient {
     this.#gone.catch(() => {}); // Told to whoever waits for it.
   }
 
-  /** Connects so many times, one after the other. @returns The median of how long that took, in ms. */
-  async median(path: string, count: number): Promise<number> {
+  /**
+   * Connects so many times, one after the other.
+   *
+   * @returns What one took, in ms: on one core the CPU time of both processes, what follows after the answer included;
+   * else the median by the peer's clock.
+   */
+  async connect(place: Place, path: string, count: number): Promise<number> {
     const answer = new Promise<string>((resolve) => this.#answers.once("line", resolve));
+    const before = this.#cpuMs();
     this.#child.stdin.write(`${JSON.stringify({ path, count })}\n`);
-    return spreadOf(JSON.parse(await Promise.race([answer, this.#gone])) as number[]).median;
+    const times = JSON.parse(await Promise.race([answer, this.#gone])) as number[];
+    return place === "one core" ? (this.#cpuMs() - before) / count : spreadOf(times).median;
+  }
+
+  #cpuMs(): number {
+    // Of ourselves as the kernel sums it up, since hashing threads end meanwhile.
+    const { user, system } = process.cpuUsage();
+    return (user + system) / 1000 + cpuMs(this.#child.pid ?? -1);
   }
 
   close(): void {

@@ -3,6 +3,7 @@ import { admission } from "./admission.ts";
 import { calls } from "./calls.ts";
 import { decide } from "./decide.ts";
 import { firstCall } from "./first-call.ts";
+import { frames } from "./frames.ts";
 import { large } from "./large.ts";
 import { memory } from "./memory.ts";
 import { real } from "./real.ts";
@@ -10,4 +11,4 @@ import { stalled } from "./stalled.ts";
 import { start } from "./start.ts";
 
 /** In the order they are taken. */
-export const MEASURES: readonly Measure[] = [start, firstCall, calls, large, real, memory, stalled, decide, admission];
+export const MEASURES: readonly Measure[] = [start, firstCall, calls, large, real, memory, stalled, decide, admission, frames];
