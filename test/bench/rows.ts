@@ -47,6 +47,8 @@ export function rowsOver(
     return { measure, place, subject, unit, value: spreadOf(own), ratio: undefined };
   };
   return [...values].map(([subject, own]) =>
-    own === base ? row(subject, own) : row(`${subject}, on top`, own.map((value, i) => value - (base[i] ?? NaN)))
+    own === base
+      ? row(subject, own)
+      : row(`${subject}, on top`, own.map((value, i) => value - (base[i] ?? NaN)))
   );
 }

@@ -15,6 +15,8 @@ export interface Subject {
 
 /** A folder for one run: policies, audit logs, the guard's runtime folder, and a project for the server to read. */
 export interface Bench {
+  /** The guard's bundle. */
+  readonly guard: string;
   readonly folder: string;
   readonly project: string;
   readonly note: string;
@@ -49,6 +51,7 @@ export function openBench(compared: Compared): Bench {
   writeFileSync(note, "A note to be read.\n".repeat(50));
   const subjects = listSubjects(folder, compared);
   return {
+    guard: compared.guard,
     folder,
     project,
     note,

@@ -2,8 +2,8 @@
  * What it costs a peer to be let in at the Unix door: from its connect to the first byte it is answered, in the real door
  * with all that is attested and judged there, less what a plain server of the runtime takes for the same.
  *
- * No server is started for the peer, and no session: those are what `start` measures. An answer waits until all is known
- * that the audit log says of the peer, as a first tool call does.
+ * No server is started for the peer, and no session: those are what `start` measures. A first tool call also waits until
+ * all is known that the audit log says of the peer, every ancestor included: the last row.
  */
 import { Buffer } from "node:buffer";
 import { createHash } from "node:crypto";
@@ -14,6 +14,7 @@ import type { Clients } from "../../../policy/clients.ts";
 import { loadPolicy } from "../../../policy/mod.ts";
 import { realPath } from "../../../sidecar/config/real-path.ts";
 import { Capacity } from "../../../sidecar/front/capacity.ts";
+import type { DoorOptions } from "../../../sidecar/front/door.ts";
 import { UnixDoor } from "../../../sidecar/front/unix-door.ts";
 import type { AdmittedPeer } from "../../../sidecar/gate/admission/admit.ts";
 import { createDigests, type Digests } from "../../../sidecar/platform/digests.ts";
@@ -82,9 +83,14 @@ async function openDoors(folder: string, clients: Clients): Promise<Doors> {
     return fresh.at(-1)!;
   };
   const plain = createServer((socket) => socket.once("data", () => socket.write(ANSWER)));
-  const paths = { plain: join(folder, "plain"), open: join(folder, "open"), named: join(folder, "named") };
+  const paths = {
+    plain: join(folder, "plain"),
+    open: join(folder, "open"),
+    named: join(folder, "named"),
+    whole: join(folder, "whole"),
+  };
   await new Promise<void>((resolve) => plain.listen(paths.plain, resolve));
-  const open = async (path: string, clients: Clients | undefined) =>
+  const open = async (path: string, clients: Clients | undefined, serve: DoorOptions["serve"]) =>
     await UnixDoor.open({
       platform: openPlatform(),
       path,
@@ -99,12 +105,17 @@ async function openDoors(folder: string, clients: Clients): Promise<Doors> {
       refused: ({ reasons }) => Promise.reject(new Error(`Refused: ${reasons.join("; ")}`)),
       notice,
     });
-  const opened = [await open(paths.open, undefined), await open(paths.named, clients)];
+  const opened = [
+    await open(paths.open, undefined, admitAlone),
+    await open(paths.named, clients, admitAlone),
+    await open(paths.whole, clients, (peer) => serve(peer, peer.complete())),
+  ];
   return {
     all: [
       { name: PLAIN, path: paths.plain },
       { name: "guard, no clients", path: paths.open },
       { name: "guard, executable and script", path: paths.named },
+      { name: "guard, all that is audited", path: paths.whole },
     ],
     forget: (always) => void (forgetful = always),
     close() {
@@ -115,9 +126,10 @@ async function openDoors(folder: string, clients: Clients): Promise<Doors> {
   };
 }
 
-/** A session that answers the first frame and ends with its peer. */
-async function serve(peer: AdmittedPeer): Promise<number> {
-  const known = peer.complete();
+const admitAlone = (peer: AdmittedPeer): Promise<number> => serve(peer, Promise.resolve());
+
+/** A session that answers the first frame, once something is known, and ends with its peer. */
+async function serve(peer: AdmittedPeer, known: Promise<unknown>): Promise<number> {
   await new Promise<void>((resolve) => {
     peer.stream.start({
       data: () => void known.then(() => peer.stream.write(ANSWER)),

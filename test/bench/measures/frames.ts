@@ -151,7 +151,9 @@ class Echo {
   trips(count: number): void {
     const into = Buffer.alloc(FRAME_BYTES);
     for (let trip = 0; trip < count; trip++) {
-      if (this.#write(this.#fd, this.#frame, FRAME_BYTES) !== FRAME_BYTES) throw new Error("No frame is taken");
+      if (this.#write(this.#fd, this.#frame, FRAME_BYTES) !== FRAME_BYTES) {
+        throw new Error("No frame is taken");
+      }
       for (let got = 0; got < FRAME_BYTES;) {
         const length = Number(this.#read(this.#fd, into, FRAME_BYTES - got));
         if (length <= 0) throw new Error("The stream has ended: a check failed");

@@ -4,11 +4,26 @@ import { calls } from "./calls.ts";
 import { decide } from "./decide.ts";
 import { firstCall } from "./first-call.ts";
 import { frames } from "./frames.ts";
+import { hashing } from "./hashing.ts";
 import { large } from "./large.ts";
 import { memory } from "./memory.ts";
 import { real } from "./real.ts";
 import { stalled } from "./stalled.ts";
 import { start } from "./start.ts";
+import { strangers } from "./strangers.ts";
 
 /** In the order they are taken. */
-export const MEASURES: readonly Measure[] = [start, firstCall, calls, large, real, memory, stalled, decide, admission, frames];
+export const MEASURES: readonly Measure[] = [
+  start,
+  firstCall,
+  calls,
+  large,
+  real,
+  memory,
+  stalled,
+  decide,
+  admission,
+  frames,
+  hashing,
+  strangers,
+];
