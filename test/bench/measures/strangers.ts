@@ -32,7 +32,7 @@ export const strangers: Measure = {
     try {
       const session = await SocketSession.open(door.path);
       const call = echoCall(bench.note, 200);
-      const count = quick ? 1_500 : 5_000;
+      const count = quick ? 400 : 4_000;
       const turn = async () => await timeOf(place, door.pid, () => session.trips(call, count)) * 1000 / count;
       await turn();
       const digests = door.digests();
