@@ -11,12 +11,14 @@ import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import type { Measure } from "../measure.ts";
 import { echoCall } from "../messages.ts";
-import { timeOf } from "../process-costs.ts";
+import { cpuMs, timeOf } from "../process-costs.ts";
 import type { Row } from "../rows.ts";
 import { SocketSession } from "../socket-session.ts";
 import { ratioOf, spreadOf } from "../statistics.ts";
 import { type Bench, environment, fixture, SERVERS } from "../subjects.ts";
 
+/** As `fixtures/strangers.mjs` has it. */
+const RATE = 200;
 const MEASURE = "round trip beside 200 strangers a second";
 
 export const strangers: Measure = {
@@ -38,10 +40,12 @@ export const strangers: Measure = {
       const digests = door.digests();
       const [alone, beside]: [number[], number[]] = [[], []];
       const cut: Cut[] = [];
+      const costs: number[] = [];
       for (let i = 0; i < (quick ? 3 : 7); i++) {
         alone.push(await turn());
         const flood = new Flood(door.path);
         await delay(300);
+        costs.push(await costOfOne(door.pid));
         beside.push(await turn());
         cut.push(await flood.end());
       }
@@ -52,6 +56,7 @@ export const strangers: Measure = {
       return [
         row("session alone", "µs", alone),
         row("session beside them", "µs", beside, ratioOf(beside, alone)),
+        row("the guard's CPU for one stranger", "µs", costs),
         row("strangers cut off", "1/s", cut.map((it) => it.perSecond)),
         row("strangers answered", "", [cut.reduce((sum, it) => sum + it.answered, 0)]),
         row("strangers measured or hashed", "", [door.measured() + door.digests() - digests]),
@@ -61,6 +66,14 @@ export const strangers: Measure = {
     }
   },
 };
+
+/** What the guard spends on each while its session says nothing. */
+async function costOfOne(pid: number): Promise<number> {
+  const [begun, before] = [performance.now(), cpuMs(pid)];
+  await delay(700);
+  const strangers = (performance.now() - begun) * RATE / 1000;
+  return (cpuMs(pid) - before) * 1000 / strangers;
+}
 
 interface Door {
   readonly pid: number;
