@@ -16,7 +16,7 @@ const MAX_FILE = 4 << 20;
  * SPIRE.
  */
 export function accountName(kind: "user" | "group", id: number): string | undefined {
-  return entriesOf(readAccounts(kind)).find(([name, , number]) => name !== "" && number === String(id))?.[0];
+  return findName(readAccounts(kind), id);
 }
 
 /**
@@ -33,6 +33,11 @@ export function accountId(kind: "user" | "group", name: string): number | undefi
 export function findAccount(text: string, name: string): number | undefined {
   const [, , number] = entriesOf(text).find(([it]) => it === name) ?? [];
   return number !== undefined && /^(0|[1-9][0-9]{0,9})$/.test(number) ? Number(number) : undefined;
+}
+
+/** The same the other way round, for every peer and ancestor: found without taking the file apart. */
+export function findName(text: string, id: number): string | undefined {
+  return new RegExp(`(?:^|\\n)([^:\\n]+):[^:\\n]*:${id}(?=[:\\n]|$)`).exec(text)?.[1];
 }
 
 function entriesOf(text: string): readonly (readonly string[])[] {

@@ -30,3 +30,25 @@ export function rowsOf(
     ratio: base === undefined || base === own ? undefined : ratioOf(own, base),
   }));
 }
+
+/**
+ * Rows where it is the difference to a base that counts, not the ratio: the base, and the others as what they cost on top
+ * of it, repetition by repetition.
+ */
+export function rowsOver(
+  baseName: string,
+  measure: string,
+  place: Place | "",
+  unit: string,
+  values: ReadonlyMap<string, readonly number[]>,
+): Row[] {
+  const base = values.get(baseName) ?? [];
+  const row = (subject: string, own: readonly number[]): Row => {
+    return { measure, place, subject, unit, value: spreadOf(own), ratio: undefined };
+  };
+  return [...values].map(([subject, own]) =>
+    own === base
+      ? row(subject, own)
+      : row(`${subject}, on top`, own.map((value, i) => value - (base[i] ?? NaN)))
+  );
+}

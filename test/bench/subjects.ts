@@ -15,6 +15,8 @@ export interface Subject {
 
 /** A folder for one run: policies, audit logs, the guard's runtime folder, and a project for the server to read. */
 export interface Bench {
+  /** The guard's bundle. */
+  readonly guard: string;
   readonly folder: string;
   readonly project: string;
   readonly note: string;
@@ -49,6 +51,7 @@ export function openBench(compared: Compared): Bench {
   writeFileSync(note, "A note to be read.\n".repeat(50));
   const subjects = listSubjects(folder, compared);
   return {
+    guard: compared.guard,
     folder,
     project,
     note,
@@ -61,7 +64,7 @@ export function openBench(compared: Compared): Bench {
 }
 
 /** NODE_EXTRA_CA_CERTS alone costs each start of Node 20 some 38 ms; tsx leaves its loader in NODE_OPTIONS. */
-function environment(runtimeFolder: string): Record<string, string | undefined> {
+export function environment(runtimeFolder: string | undefined): Record<string, string | undefined> {
   const env: Record<string, string | undefined> = { ...process.env, XDG_RUNTIME_DIR: runtimeFolder };
   for (const name of ["NODE_EXTRA_CA_CERTS", "NODE_OPTIONS", "NODE_V8_COVERAGE"]) delete env[name];
   return env;

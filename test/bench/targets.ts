@@ -11,6 +11,10 @@ export interface Target {
 }
 
 const START = "start to tools/list, tiny server";
+const NO_CLIENTS = "guard, no clients";
+const NAMED = "guard, executable and script";
+const CHECKED = "sender, alive, image";
+const STRANGERS = "round trip beside 200 strangers a second";
 export const TARGETS: readonly Target[] = [
   { measure: START, subject: POLICY, of: "ratio", atMost: 2.2 },
   { measure: "start to tools/list, server-everything", subject: POLICY, of: "ratio", atMost: 1.1 },
@@ -30,6 +34,14 @@ export const TARGETS: readonly Target[] = [
   { measure: "memory after 100,000 calls, against 1,000", subject: POLICY, of: "value", atMost: 2 },
   { measure: "a call of server-everything", subject: POLICY, of: "ratio", atMost: 1.6 },
   { measure: "a call of server-filesystem", subject: UNDER, of: "ratio", atMost: 1.6 },
+  { measure: "admission, executable known", subject: `${NO_CLIENTS}, on top`, of: "value", atMost: 5 },
+  { measure: "admission, executable known", subject: `${NAMED}, on top`, of: "value", atMost: 5 },
+  { measure: "checks of a frame, by themselves", subject: CHECKED, of: "value", atMost: 10 },
+  { measure: "first digest of 100 MB", subject: "until it is there", of: "value", atMost: 150 },
+  { measure: "first digest of 100 MB", subject: "longest stall of the main thread", of: "value", atMost: 20 },
+  { measure: STRANGERS, subject: "session beside them", of: "ratio", atMost: 1.2 },
+  { measure: STRANGERS, subject: "strangers answered", of: "value", atMost: 0 },
+  { measure: STRANGERS, subject: "strangers measured or hashed", of: "value", atMost: 0 },
 ];
 
 export interface Verdict {

@@ -1,6 +1,7 @@
+import fc from "fast-check";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import { accountId, findAccount } from "../../sidecar/platform/accounts.ts";
+import { accountId, accountName, findAccount, findName } from "../../sidecar/platform/accounts.ts";
 
 const test = suite("accountId()");
 
@@ -32,5 +33,32 @@ const cases: readonly (readonly [string, number | undefined])[] = [
 for (const [name, expected] of cases) {
   test(`'${name}' is ${expected}`, () => assert.is(findAccount(file, name), expected));
 }
+
+test("the name of a number is the first that has it, whole", () => {
+  assert.is(accountName("user", 0), "root");
+  const names: readonly (readonly [number, string | undefined])[] = [
+    [0, "root"],
+    [1000, "me"],
+    [100, undefined],
+    [1, undefined],
+    [5, undefined],
+  ];
+  for (const [id, name] of names) assert.is(findName(file, id), name, String(id));
+  assert.is(findName("a:x:7\n:x:8\nb:x:8:\nc\u2028d:x:9", 7), "a");
+  assert.is(findName("a:x:7\n:x:8\nb:x:8:", 8), "b");
+  assert.is(findName("c\u2028d:x:9\r:", 9), undefined);
+});
+
+test("the name of a number is what taking the file apart gives", () => {
+  const line = fc.array(fc.constantFrom("", "a", "b", "x", "0", "1", "10", "\r", "\u2028"), { maxLength: 5 });
+  fc.assert(
+    fc.property(fc.array(line), fc.constantFrom(0, 1, 10), (lines, id) => {
+      const text = lines.map((fields) => fields.join(":")).join("\n");
+      const entries = text.split("\n").map((it) => it.split(":"));
+      const expected = entries.find(([name, , number]) => name !== "" && number === String(id))?.[0];
+      assert.is(findName(text, id), expected);
+    }),
+  );
+});
 
 test.run();
