@@ -24,7 +24,7 @@ import { decision, openLog } from "../../audit/support.ts";
 import { digest, trustText } from "../../config/trust/trust-support.ts";
 import { EVIDENCE, PEER, PROCESS } from "../../fakes/attestation.ts";
 import { guardCommand, limited, waitUntil, withTempDir } from "../../harness.ts";
-import { atTerminal, noTerminal } from "../terminal.ts";
+import { atTerminal, type Ended, noTerminal, type Typed } from "../terminal.ts";
 
 const it = suite("doctor: who was refused");
 const DIGEST = "ab".repeat(32);
@@ -336,7 +336,7 @@ clients:
 
     appendFileSync(starter, "another");
     chmodSync(starter, 0o755);
-    const other = await atTerminal([...guardCommand(), ...told], { answer: "y\n", prompt: "No question" });
+    const other = await typed(told, { answer: "y\n", prompt: "No question" });
     assert.is(other.code, 1);
     const mismatch = /its sha256 is [0-9a-f]{64}, not the one that was asked for/;
     assert.ok(mismatch.test(other.err), other.err);
@@ -344,12 +344,22 @@ clients:
 
     copyFileSync(timeout, starter);
     chmodSync(starter, 0o755);
-    const { code, err } = await atTerminal([...guardCommand(), ...told], { answer: "y\n" });
+    const { code, err } = await typed(told, { answer: "y\n" });
     assert.equal([code, err], [0, ""]);
     assert.not.match(await start(), /Not admitted/);
     assert.ok(hasSession(file, "mine"));
   }),
 );
+
+/** At a terminal; again where a busy machine did not get to hash all that started it in time, which is a refusal too. */
+async function typed(words: readonly string[], answers: Typed): Promise<Ended> {
+  let ended: Ended;
+  let left = 5;
+  do ended = await atTerminal([...guardCommand(), ...words], answers); while (
+    /cannot be told \(budget\)/.test(ended.err) && --left > 0
+  );
+  return ended;
+}
 
 /**
  * What the guard says on stderr when this program starts it, up to where it is refused or a session begins. The program
