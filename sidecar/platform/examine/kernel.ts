@@ -7,7 +7,8 @@ import { type Finding, finding } from "./finding.ts";
 
 export function examineKernel(platform: Platform): Finding[] {
   if (platform.name === "darwin") {
-    const means = "Written and never run on a Mac: rely on nothing here; no sender is known, no socket listened at";
+    const means =
+      "Written and never run on a Mac: rely on nothing here; no sender is known, no socket listened at";
     return [finding("system", "missing", "macOS, untested", means)];
   }
   if (platform.name !== "linux") {
