@@ -11,7 +11,6 @@ import { errorCode } from "../platform/native.ts";
 import type { ProcessHandle } from "../platform/platform.ts";
 import { sameFile, sharesView } from "./own-view.ts";
 import { isRootsAlone } from "./roots-alone.ts";
-import { openToldImage } from "./told-image.ts";
 
 /** A running image that is held open: while it is, its inode number cannot be given to another file. */
 export interface Image {
@@ -26,7 +25,6 @@ export interface Image {
 
 /** @returns The image, or the reason why it could not be had. */
 export function openImage(handle: ProcessHandle, grade: Grade): Image | string {
-  if (handle.told !== undefined) return openToldImage(handle, handle.told, grade);
   let fd: number;
   try {
     fd = openSync(handle.procPath("exe"), constants.O_RDONLY | constants.O_NONBLOCK);

@@ -24,6 +24,7 @@ import { readLabel, readNamespaces } from "./facts/surroundings.ts";
 import { type Image, openImage } from "./image.ts";
 import { sharesView } from "./own-view.ts";
 import { parseStatus } from "./process-files.ts";
+import { openToldImage } from "./told-image.ts";
 
 export interface MeasureOptions {
   /** The grade that what is measured gets: how far this process is known to be the one that speaks. */
@@ -58,7 +59,7 @@ const EVERYTHING: ReadonlySet<WantedFact> = new Set<WantedFact>(["script", "argv
 export function measureProcess(handle: ProcessHandle, options: MeasureOptions): MeasuredProcess {
   const account = readAccount(handle, options);
   const refusal = "absent" in account.uid ? account.uid.absent : account.refusal;
-  const image = refusal ?? openImage(handle, options.grade);
+  const image = refusal ?? open(handle, options.grade);
   const evidence: ProcessEvidence = {
     pid: handle.pid,
     pidfdInode: handle.inode === undefined ? absent("no-pidfs") : known(handle.inode, "kernel"),
@@ -76,6 +77,11 @@ export function measureProcess(handle: ProcessHandle, options: MeasureOptions): 
     mappings: NOT_GATHERED,
   };
   return new Measured(handle, evidence, typeof image === "string" ? undefined : image, options);
+}
+
+function open(handle: ProcessHandle, grade: Grade): Image | string {
+  const { told } = handle;
+  return told === undefined ? openImage(handle, grade) : openToldImage(handle, told, grade);
 }
 
 interface Account {

@@ -3,10 +3,10 @@ import { join } from "node:path";
 import fc from "fast-check";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import { openImage } from "../../sidecar/attest/image.ts";
 import { openParent } from "../../sidecar/attest/lineage.ts";
 import { measureProcess } from "../../sidecar/attest/measure.ts";
 import { holdSocketPeer } from "../../sidecar/attest/socket-peer.ts";
+import { openToldImage } from "../../sidecar/attest/told-image.ts";
 import { openDarwin } from "../../sidecar/platform/darwin.ts";
 import { LOCAL_PEERCRED, LOCAL_PEERPID, LOCAL_PEERTOKEN } from "../../sidecar/platform/darwin/calls.ts";
 import {
@@ -208,7 +208,8 @@ test("an image is opened, compared and hashed, and is never more than lineage", 
       digests.close();
       measured.close();
     }
-    const capped = openImage(openDarwin(() => mac).openProcess(CLIENT)!, "measured");
+    const again = openDarwin(() => mac).openProcess(CLIENT)!;
+    const capped = openToldImage(again, again.told!, "measured");
     assert.ok(typeof capped !== "string" && "grade" in capped.path && capped.path.grade === "lineage");
     capped.close();
   }));
@@ -220,7 +221,8 @@ test("a file that is replaced, moved, a link, or on another's file system is no 
       const mac = new FakeMac();
       mac.processes.get(CLIENT)!.path = path;
       change(mac);
-      return openImage(openDarwin(() => mac).openProcess(CLIENT)!, "lineage");
+      const handle = openDarwin(() => mac).openProcess(CLIENT)!;
+      return openToldImage(handle, handle.told!, "lineage");
     };
     writeFileSync(path, "the client");
     const other = openSync(join(folder, "other"), "w");
