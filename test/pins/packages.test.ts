@@ -5,7 +5,7 @@ import * as assert from "uvu/assert";
 import { ROOT } from "../tools/runtimes.ts";
 
 const PACKAGES = ["", "test/external/packages/"];
-const EXACT = /^(npm:[a-z0-9@/-]+@)?\d+\.\d+\.\d+$/;
+const EXACT = /^(npm:[a-z0-9@/-]+@)?\d+\.\d+\.\d+(-alpha\.\d+)?$/;
 
 interface Manifest {
   readonly dependencies?: Readonly<Record<string, string>>;
