@@ -5,9 +5,9 @@ import { chmodSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import { type JsonRpc, limited, skipUnless, withGuard, withTempDir } from "../harness.ts";
+import { type JsonRpc, limited, skipUnless, waitUntil, withGuard, withTempDir } from "../harness.ts";
 import { ROOT } from "../tools/runtimes.ts";
-import { type Listening, open, type Peer, withListener } from "./listening.ts";
+import { connectTo, type Listening, open, type Peer, withListener } from "./listening.ts";
 import { withOtherProcess } from "./other-process.ts";
 import { fixture, NODE, withPuppet } from "./puppet.ts";
 
@@ -230,6 +230,34 @@ tokens(
         assert.is(claimsOf(meta[TOKEN])["aud"], "puppet");
       }),
     ]);
+  }),
+);
+
+tokens(
+  "another policy leaves a living session its token, and ends one that now had to show the secret",
+  limited(60_000, () => {
+    const before = policy("{token: {issue: initialize}}");
+    return withListener(async (guard) => {
+      const load = async (text: string) => {
+        const loaded = guard.stderr().split("is loaded").length;
+        writeFileSync(join(guard.folder, "policy.yaml"), text, { mode: 0o600 });
+        process.kill(guard.pid, "SIGHUP");
+        await waitUntil(() => guard.stderr().split("is loaded").length > loaded, 10_000);
+      };
+      const client = (more: string) => `${before}clients: [{name: me, uid: self${more}}]\n`;
+      await load(client(""));
+      const { peer, token } = await openWithToken(guard);
+      await load(`${client("")}# changed\n`);
+      assert.ok("result" in await peer.call(1, "echo", {}, { [TOKEN]: token }));
+      await load(client(", bootstrap: required"));
+      await waitUntil(() => guard.records().some((it) => it["type"] === "session-end"), 10_000);
+      const [end] = guard.records().filter((it) => it["type"] === "session-end");
+      assert.is((end!["detail"] as JsonRpc)["reason"], "policy-changed");
+      assert.match(guard.stderr(), /counts when the guard is started anew/);
+      // No secret was made at the start, so nobody can show one: closed, not open.
+      const late = await connectTo(guard.path);
+      assert.is(codeOf(await late.request(0, "initialize", OPENING)), 1004);
+    }, { policy: before });
   }),
 );
 
