@@ -33,13 +33,13 @@ limits(
 limits(
   "idle: every request and every answer begins the wait anew, and a call that is worked on is no idleness",
   limited(60_000, () =>
-    withPuppet({ policy: policy("{idle: 1s}") }, async (guard) => {
+    withPuppet({ policy: policy("{idle: 2s}") }, async (guard) => {
       for (let i = 0; i < 4; i++) {
-        await delay(500);
+        await delay(800);
         assert.is(textOf(await guard.call("echo", { i })), JSON.stringify({ i }));
       }
-      assert.is(textOf(await guard.call("wait", { ms: 2500 })), "waited");
-      await delay(600);
+      assert.is(textOf(await guard.call("wait", { ms: 3500 })), "waited");
+      await delay(1000);
       assert.is(textOf(await guard.call("echo", {})), "{}");
       await endOf(guard);
       assert.equal(endReasons(guard), ["idle"]);

@@ -136,4 +136,17 @@ it(
     }, { policy: policyOf(["echo", "say"]) })),
 );
 
+it(
+  "whoever comes under a policy that shares the server shares it, and whoever is here keeps its own",
+  limited(60_000, () =>
+    withListener(async (guard) => {
+      const here = await open(guard.path);
+      await reload(guard, policyOf(["echo"], "session: {children: shared}\n"));
+      const come = [await open(guard.path), await open(guard.path)];
+      assert.is(serversOf(guard).length, 2);
+      for (const peer of [here, ...come]) assert.ok(await may(peer, 1, "echo"));
+      for (const { socket } of [here, ...come]) socket.destroy();
+    }, { policy: policyOf(["echo"]) })),
+);
+
 it.run();

@@ -6,7 +6,7 @@ import * as assert from "uvu/assert";
 import { type JsonRpc, limited, waitUntil } from "../harness.ts";
 import { verifyUnaltered } from "./audit-command.ts";
 import { descendantsOf, isAlive } from "./processes.ts";
-import { type Listening, open, withListener } from "./listening.ts";
+import { type Listening, open, serversOf, withListener } from "./listening.ts";
 import { errorOf, textOf } from "./puppet.ts";
 
 const POLICY = "version: 1\nname: puppet\nsession: {children: shared}\ndefault: allow\n";
@@ -21,22 +21,12 @@ function received(guard: Listening): JsonRpc[] {
   );
 }
 
-function servers(guard: Listening): number[] {
-  return descendantsOf(guard.pid).filter((pid) => {
-    try {
-      return readFileSync(`/proc/${pid}/cmdline`, "latin1").includes("puppet.mjs");
-    } catch {
-      return false;
-    }
-  });
-}
-
 shared(
   "one process, one initialize, one initialized; each peer hears its own answers under its own ids",
   limited(60_000, () =>
     withListener(async (guard) => {
       const peers = await Promise.all([open(guard.path), open(guard.path), open(guard.path)]);
-      assert.is(servers(guard).length, 1);
+      assert.is(serversOf(guard).length, 1);
       await Promise.all(peers.flatMap((peer, who) =>
         Array.from({ length: 50 }, async (_, index) => {
           const id = index % 2 === 0 ? index + 1 : `${index + 1}`;
@@ -74,10 +64,10 @@ shared(
       await waitUntil(() => details(guard, "session-end").length === 2);
       assert.equal(details(guard, "upstream-left").map((it) => it["cause"]), ["peer-gone", "peer-gone"]);
       // What it keeps in memory is why it is shared.
-      assert.is(servers(guard).length, 1);
+      assert.is(serversOf(guard).length, 1);
       const next = await open(guard.path);
       assert.is(textOf(await next.call(1, "echo", { n: 1 })), '{"n":1}');
-      assert.is(servers(guard).length, 1);
+      assert.is(serversOf(guard).length, 1);
       next.socket.destroy();
     }, { policy: POLICY })),
 );
@@ -87,7 +77,7 @@ shared(
   limited(60_000, () =>
     withListener(async (guard) => {
       const peers = [await open(guard.path), await open(guard.path)];
-      const [before] = servers(guard);
+      const [before] = serversOf(guard);
       for (const { send } of peers) {
         send({ jsonrpc: "2.0", id: "same", method: "tools/call", params: { name: "hold", arguments: {} } });
       }
@@ -114,7 +104,7 @@ shared(
       await waitUntil(() => exits().length > 0);
       assert.equal(exits().map((it) => (it["detail"] as JsonRpc)["code"]), [3]);
       const next = await open(guard.path);
-      assert.not.equal(servers(guard), [before]);
+      assert.not.equal(serversOf(guard), [before]);
       assert.is(textOf(await next.call(1, "echo", { n: 1 })), '{"n":1}');
       const calls = received(guard).filter((it) => JSON.stringify(it).includes('"hold"'));
       assert.is(calls.length, 2);
