@@ -17,7 +17,7 @@ export function openUnsupported(): Platform {
     listenUnix: () => refuse("listen at a socket"),
     connectUnix: () => refuse("connect to a socket"),
     passDescriptors: () => refuse("hand descriptors over"),
-    recognize: () => undefined,
+    recognize: () => refuse("recognize a descriptor"),
     socketPair: () => refuse("make a socket pair"),
     pipe: () => refuse("make a pipe"),
     reopenForWriting: () => refuse("reopen a descriptor"),
