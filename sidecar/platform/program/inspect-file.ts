@@ -18,7 +18,7 @@ export interface Tools {
   readonly ElfReader: new (source: ByteSource) => { read(): Elf | undefined };
   readonly KindFinder: new (elf: Elf | undefined, source: ByteSource) => {
     readonly marks: readonly string[];
-    readonly skip: { readonly offset: number; readonly size: number };
+    readonly skip: readonly { readonly offset: number; readonly size: number }[];
     kind(found: ReadonlySet<string>): RuntimeKind;
   };
   /** Reused from file to file. */
@@ -64,8 +64,7 @@ export function inspectFile(fd: number, limit: number, tools: Tools): Inspection
     if (bytes > limit) throw Object.assign(new Error("more bytes than the limit"), { code: "EFBIG" });
     const end = kept + length;
     hash.update(buffer.subarray(kept, end));
-    const { offset, size } = finder.skip;
-    if (bytes - end < offset || bytes > offset + size) {
+    if (!finder.skip.some(({ offset, size }) => bytes - end >= offset && bytes <= offset + size)) {
       const seen = buffer.subarray(0, end);
       for (const mark of missing) {
         if (seen.includes(mark, 0, "latin1") && missing.delete(mark)) found.add(mark);

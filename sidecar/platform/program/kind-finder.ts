@@ -45,17 +45,20 @@ export class KindFinder {
   readonly #denoMagic = "d3n0l4nd";
   readonly #bunTrailer = "\n---- Bun! ----\n";
 
+  /** Sections in which a compiler puts no text. */
+  readonly #textless = [".text", ".dynsym", ".dynstr", ".eh_frame", ".rela.dyn", ".symtab", ".strtab"];
+
   readonly #elf: Elf | undefined;
   readonly #head: string;
   readonly #tail: string;
   /** Texts to look for in the whole file, as Latin-1; which are there is asked for by `kind`. */
   readonly marks: readonly string[];
-  /** Where they need not be looked for: machine code, which is most of a large program. */
-  readonly skip: { readonly offset: number; readonly size: number };
+  /** Where they need not be looked for: machine code and tables of the linker, half of a large program. */
+  readonly skip: readonly { readonly offset: number; readonly size: number }[];
 
   constructor(elf: Elf | undefined, source: ByteSource) {
     this.#elf = elf;
-    this.skip = elf?.sections.get(".text") ?? { offset: 0, size: 0 };
+    this.skip = this.#textless.flatMap((name) => elf?.sections.get(name) ?? []);
     this.#head = (source.read(0, Math.min(source.size, 4096)) ?? Buffer.alloc(0)).toString("latin1");
     const end = Math.min(source.size, 64);
     this.#tail = (source.read(source.size - end, end) ?? Buffer.alloc(0)).toString("latin1");
