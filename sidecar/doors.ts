@@ -4,6 +4,7 @@ import { Capacity } from "./front/capacity.ts";
 import { ConnectDoor } from "./front/connect-door.ts";
 import type { DoorOptions } from "./front/door.ts";
 import type { HttpDoorOptions } from "./front/http/http-door.ts";
+import type { HttpTokens } from "./front/http/tokens/http-tokens.ts";
 import type { HttpPeer } from "./front/http/session/http-peer.ts";
 import { socketPath } from "./front/socket-path.ts";
 import { UnixDoor } from "./front/unix-door.ts";
@@ -24,6 +25,8 @@ export interface House {
   readonly guard: Guard;
   readonly sessions: Sessions;
   readonly capacity: Capacity;
+  /** Of the HTTP doors, all together: what is given at one of them counts at the others of its kind. */
+  readonly httpTokens: () => Promise<HttpTokens | undefined>;
 }
 
 /** Connections of HTTP at a time: clients hold several. */
@@ -76,7 +79,7 @@ function doorOptions(guard: Guard, behind: Behind): DoorOptions {
 async function openHttpAt(house: House, path: string): Promise<Door> {
   // HTTP is loaded for who wants it.
   const { UnixHttpDoor } = await import("./front/http/http-door.ts");
-  const http = new UnixHttpDoor(httpOptions(house));
+  const http = new UnixHttpDoor(await httpOptions(house));
   const unix = await UnixDoor.open(doorOptions(house.guard, {
     path,
     capacity: new Capacity(() => MAX_CONNECTIONS, MAX_CONNECTIONS / 4),
@@ -97,7 +100,7 @@ async function openLoopback(house: House, url: URL): Promise<Door> {
   const { guard } = house;
   const { platform, digests, options } = guard;
   const door = await LoopbackDoor.open({
-    ...httpOptions(house),
+    ...await httpOptions(house),
     platform,
     address: url.hostname.replace(/^\[(.*)\]$/, "$1"),
     port: url.port === "" ? 80 : Number(url.port),
@@ -117,10 +120,11 @@ async function openLoopback(house: House, url: URL): Promise<Door> {
   return door;
 }
 
-function httpOptions({ guard, sessions, capacity }: House): HttpDoorOptions {
+async function httpOptions({ guard, sessions, capacity, httpTokens }: House): Promise<HttpDoorOptions> {
   return {
     serve: (peer) => sessions.serve(peer),
     capacity,
+    tokens: await httpTokens(),
     maxBody: guard.options.maxLine ?? DEFAULT_LIMITS.peerLine,
     refused: (peer, code, reason) => refuseRequest(guard, peer, code, reason),
     notice: guard.options.notice,

@@ -7,8 +7,7 @@ import type { Session } from "./gate/session.ts";
 import { monotonicMs } from "./platform/monotonic.ts";
 import type { Platform } from "./platform/platform.ts";
 import type { BootstrapPlace, BootstrapSecret } from "./tokens/bootstrap-secret.ts";
-import type { Shown, TokenIssuer } from "./tokens/issuer.ts";
-import type { TokenVerdict } from "./tokens/verdict.ts";
+import type { TokenIssuer } from "./tokens/issuer.ts";
 
 export interface GuardTokensOptions {
   readonly section: TokenSection;
@@ -20,6 +19,9 @@ export interface GuardTokensOptions {
   readonly notice: (text: string) => void;
 }
 
+/** Something that tokens count for, and that ends: a session, or what a peer of the HTTP doors was given. */
+export type Life = Pick<Session, "end"> & { readonly ended: Promise<unknown> };
+
 type Made = Pick<AccessTerms, "issuer" | "secret" | "serverSecret">;
 
 export class GuardTokens {
@@ -27,7 +29,8 @@ export class GuardTokens {
   /** Undefined: no token is issued. */
   readonly issuer: TokenIssuer | undefined;
   readonly #made: Made;
-  readonly #sessions = new Map<string, Session>();
+  /** Whose tokens count, by what tokens call them. */
+  readonly #lives = new Map<string, Life & { readonly under: string | undefined }>();
 
   /**
    * @returns Undefined where the policy speaks neither of tokens nor of the secret: nothing is loaded then.
@@ -54,6 +57,11 @@ export class GuardTokens {
     if (secret !== undefined) process.on("exit", () => secret.close());
   }
 
+  /** What the policy said of tokens when the guard was started. */
+  get section(): TokenSection {
+    return this.#options.section;
+  }
+
   /** What each session gets of it. */
   get terms(): AccessTerms {
     return {
@@ -61,25 +69,26 @@ export class GuardTokens {
       ...this.#made,
       stolen: (earnedBy) => {
         this.#options.notice("The one-time secret was shown twice: the session that it earned is ended");
-        this.#sessions.get(earnedBy)?.end("bootstrap-stolen");
+        for (const [id, life] of this.#lives) {
+          if (id === earnedBy || life.under === earnedBy) life.end("bootstrap-stolen");
+        }
       },
     };
   }
 
-  /** A session is beginning: it is found by its id until it has ended. */
-  add(id: string, session: Session): void {
-    this.#sessions.set(id, session);
-    void session.ended.then(() => this.#sessions.delete(id));
-  }
-
-  /** Whether a token counts: for doors where it is what names the session. */
-  verify(token: string, shown: Shown): Promise<TokenVerdict> | undefined {
-    return this.issuer?.verify(token, shown);
+  /**
+   * A session is beginning: it is found by its id until it has ended.
+   *
+   * @param under What it ends with, should the secret have been stolen.
+   */
+  add(id: string, life: Life, under?: string): void {
+    this.#lives.set(id, { end: (reason) => life.end(reason), ended: life.ended, under });
+    void life.ended.then(() => this.#lives.delete(id));
   }
 
   /** Another policy was loaded. Sessions that it lets live keep their tokens; what it says of tokens itself counts later. */
   adopt(section: TokenSection, digest: string): void {
-    this.issuer?.adoptPolicy(digest, this.#sessions.keys());
+    this.issuer?.adoptPolicy(digest, this.#lives.keys());
     if (JSON.stringify(section) !== JSON.stringify(this.#options.section)) {
       this.#options.notice(
         "What the policy says of tokens has changed: it counts when the guard is started anew",

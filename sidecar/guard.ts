@@ -1,7 +1,6 @@
 /**
  * What one guard is made of, whichever doors it has: policy, audit log, digests, and how its server is launched.
  */
-import { randomBytes } from "node:crypto";
 import { basename } from "node:path";
 import type { AdmissionWorld } from "../policy/clients.ts";
 import type { Policy } from "../policy/mod.ts";
@@ -12,6 +11,7 @@ import type { RefusedPeer, SessionPeer } from "./gate/admission/admit.ts";
 import { RefusalRecords } from "./gate/admission/refusal-records.ts";
 import { Judge } from "./gate/judge.ts";
 import { Session, type SessionEnd } from "./gate/session.ts";
+import { newSessionId } from "./gate/session-id.ts";
 import { DEFAULT_LIMITS } from "./gate/session-state.ts";
 import { GuardError, messageOf } from "./model/errors.ts";
 import { createDigests, type Digests } from "./platform/digests.ts";
@@ -157,7 +157,7 @@ export function openSession(
   peer: SessionPeer,
   launch: () => Promise<LaunchedUpstream>,
 ): Session {
-  const id = randomBytes(9).toString("base64url");
+  const id = peer.sid ?? newSessionId();
   const session = new Session({
     id,
     peer,
@@ -173,7 +173,7 @@ export function openSession(
     access: tokens?.terms,
     notice: options.notice,
   });
-  tokens?.add(id, session);
+  tokens?.add(id, session, peer.grant?.id);
   session.start();
   return session;
 }

@@ -3,6 +3,7 @@ import { type Door, openDoors } from "./doors.ts";
 import { Capacity } from "./front/capacity.ts";
 import { assemble, type GuardOptions } from "./guard.ts";
 import { Sessions } from "./sessions.ts";
+import { httpTokensOf } from "./http-tokens.ts";
 import { StopSignals } from "./stop-signals.ts";
 
 /** Sessions at a time, without a policy: each has a process of the server. */
@@ -23,10 +24,9 @@ export async function guardSockets(options: GuardOptions): Promise<number> {
   const close = (): void => {
     for (const door of doors) door.close();
   };
+  const house = { guard, sessions, capacity, httpTokens: httpTokensOf(guard) };
   try {
-    for (const url of options.listen) {
-      doors.push(...await openDoors({ guard, sessions, capacity }, url));
-    }
+    for (const url of options.listen) doors.push(...await openDoors(house, url));
   } catch (error) {
     close();
     guard.log.close("socket-unsafe");

@@ -73,15 +73,19 @@ export class TokenIssuer {
     return { keys: [this.#key.jwk] };
   }
 
-  /** Makes a token for a session, which lives from here on until `revoke`. */
-  async mint({ sid, id, peer }: TokenSubject): Promise<MintedToken> {
+  /**
+   * Makes a token for a session, which lives from here on until `revoke`.
+   *
+   * @param ttlMs How long it counts. @default {as long as the issuer's tokens do}
+   */
+  async mint({ sid, id, peer }: TokenSubject, ttlMs: number = this.#options.ttlMs): Promise<MintedToken> {
     this.#live.add(sid);
     const iat = this.#seconds();
     const claims: TokenClaims = {
       iss: this.#issuer,
       sub: id,
       aud: this.#options.audience,
-      exp: iat + Math.max(1, Math.floor(this.#options.ttlMs / 1000)),
+      exp: iat + Math.max(1, Math.floor(ttlMs / 1000)),
       iat,
       nbf: undefined,
       jti: randomBytes(16).toString("base64url"),

@@ -10,16 +10,19 @@ import type { PeerStream } from "../../platform/platform.ts";
 import type { Capacity } from "../capacity.ts";
 import { Endpoint } from "./endpoint.ts";
 import { type HttpPeer, ProcessPeer } from "./session/http-peer.ts";
+import type { HttpTokens } from "./tokens/http-tokens.ts";
 import { HttpSessions } from "./session/http-sessions.ts";
 import { HttpWire } from "./wire/http-wire.ts";
 import { noSession, type Problem, sendProblem } from "./request/problem.ts";
-import { UNIX_PLACE } from "./request/request-head.ts";
+import { type Headers, UNIX_PLACE } from "./request/request-head.ts";
 
 export interface HttpDoorOptions {
   /** Starts a peer's session. @returns Settles when it has ended. */
   readonly serve: (peer: SessionPeer) => Promise<unknown>;
   /** One for all doors. */
   readonly capacity: Capacity;
+  /** One for all doors. Undefined: the policy speaks neither of tokens nor of the one-time secret. */
+  readonly tokens: HttpTokens | undefined;
   /** Longest message, in bytes. */
   readonly maxBody: number;
   /** Records that somebody who was let in is refused. @returns The id that it is told. */
@@ -48,8 +51,9 @@ export class UnixHttpDoor {
     this.#endpoint = new Endpoint({
       place: UNIX_PLACE,
       sessions: this.#sessions,
+      tokens: options.tokens,
       maxBody: options.maxBody,
-      refused: (peer, problem) => this.#refused(peer, problem.audit ?? "http"),
+      refused: (peer, { audit = "http", refusal }) => this.#refused(peer, audit, refusal),
     });
   }
 
@@ -69,8 +73,7 @@ export class UnixHttpDoor {
     this.#connected.add(peer);
     await this.#wire.converse(admitted.stream, {
       request: (req, res, fresh) => {
-        const identify = (): Promise<HttpPeer | Problem> =>
-          Promise.resolve(peer.isCurrent() ? peer : noSession("http:peer-gone"));
+        const identify = (headers: Headers): Promise<HttpPeer | Problem> => this.#identify(peer, headers);
         void this.#endpoint.handle({ req, res, fresh, identify });
       },
       malformed: (code) => void this.#refused(peer, `http:${code}`),
@@ -103,6 +106,12 @@ export class UnixHttpDoor {
     this.#sessions.close();
   }
 
+  async #identify(peer: ProcessPeer, headers: Headers): Promise<HttpPeer | Problem> {
+    const problem = await this.#options.tokens?.checkShown(headers, peer);
+    if (problem !== undefined) return problem;
+    return peer.isCurrent() ? peer : noSession("http:peer-gone");
+  }
+
   /** Somebody else holds the connection: what it says was not heard, and the peer's sessions end with it. */
   #lost(peer: ProcessPeer, loss: PeerLoss): void {
     if (loss.detail !== "ended") {
@@ -112,8 +121,12 @@ export class UnixHttpDoor {
     this.#sessions.lose(peer, loss);
   }
 
-  #refused(peer: HttpPeer | undefined, reason: string): Promise<string | undefined> {
-    return this.#options.refused(peer, "ERR_PEER_REFUSED", reason);
+  #refused(
+    peer: HttpPeer | undefined,
+    reason: string,
+    code: GuardErrorCode = "ERR_PEER_REFUSED",
+  ): Promise<string | undefined> {
+    return this.#options.refused(peer, code, reason);
   }
 }
 

@@ -17,9 +17,9 @@ import type { HttpDoorOptions } from "./http-door.ts";
 import type { HttpPeer } from "./session/http-peer.ts";
 import { HttpSessions } from "./session/http-sessions.ts";
 import { HttpWire } from "./wire/http-wire.ts";
-import { SocketPeer, type TokenHolder, TokenPeer } from "./loopback-peer.ts";
-import { forbidden, type Problem, unauthorized } from "./request/problem.ts";
-import type { Headers, Place } from "./request/request-head.ts";
+import { SocketPeer } from "./loopback-peer.ts";
+import { forbidden, invalidToken, type Problem, unauthorized } from "./request/problem.ts";
+import type { Headers, Place, Route } from "./request/request-head.ts";
 import { SocketStream } from "./wire/socket-stream.ts";
 
 export interface LoopbackDoorOptions extends HttpDoorOptions {
@@ -33,8 +33,6 @@ export interface LoopbackDoorOptions extends HttpDoorOptions {
   readonly clients: Clients | undefined;
   readonly world: AdmissionWorld;
   readonly trustDomain: string;
-  /** Who a token speaks for; undefined: for nobody (any more). @default {no token is known} */
-  readonly verifyToken?: (token: string) => Promise<TokenHolder | undefined>;
 }
 
 const MAX_CONNECTIONS = 256;
@@ -70,8 +68,10 @@ export class LoopbackDoor {
     this.#endpoint = new Endpoint({
       place: placeOf(this.port, options.remoteHosts),
       sessions: this.#sessions,
+      tokens: options.tokens,
       maxBody: options.maxBody,
-      refused: (peer, problem) => options.refused(peer, "ERR_PEER_REFUSED", problem.audit ?? "http"),
+      refused: (peer, { audit = "http", refusal = "ERR_PEER_REFUSED" }) =>
+        options.refused(peer, refusal, audit),
     });
     server.maxConnections = MAX_CONNECTIONS;
     server.on("error", (error) => options.notice(`Cannot accept a connection: ${messageOf(error)}`));
@@ -96,8 +96,12 @@ export class LoopbackDoor {
     const visitor = new Visitor(this.#options, connection);
     await this.#wire.converse(new SocketStream(socket), {
       request: (req, res) => {
-        const identify = (headers: Headers): Promise<HttpPeer | Problem> => visitor.identify(headers);
-        void this.#endpoint.handle({ req, res, fresh: true, identify });
+        void this.#endpoint.handle({
+          req,
+          res,
+          fresh: true,
+          identify: (headers, route) => visitor.identify(headers, route),
+        });
       },
       malformed: (code) => void this.#options.refused(undefined, "ERR_PEER_REFUSED", `http:${code}`),
       lost: () => {},
@@ -119,12 +123,13 @@ class Visitor {
     this.#connection = connection;
   }
 
-  async identify(headers: Headers): Promise<HttpPeer | Problem> {
+  async identify(headers: Headers, route: Route): Promise<HttpPeer | Problem> {
     const authorization = headers.get("authorization");
     if (authorization !== undefined) return await this.#byToken(authorization);
     const user = await (this.#user ??= this.#bySocket());
     if ("status" in user) return user;
-    return user.isConnected() ? user : forbidden("Not admitted", "http:socket-changed");
+    if (!user.isConnected()) return forbidden("Not admitted", "http:socket-changed");
+    return user.waived || route === "token" ? user : unauthorized("http:no-token, the entry needs one");
   }
 
   leave(): void {
@@ -135,9 +140,9 @@ class Visitor {
   }
 
   async #byToken(authorization: string): Promise<HttpPeer | Problem> {
-    const token = /^bearer ([\x21-\x7e]+)$/i.exec(authorization)?.[1];
-    const holder = token === undefined ? undefined : await this.#options.verifyToken?.(token);
-    return holder === undefined ? unauthorized("http:token-refused") : new TokenPeer(holder);
+    const { tokens } = this.#options;
+    // A token that is wrong is not made good by the socket.
+    return await tokens?.bearer(authorization) ?? invalidToken("ERR_TOKEN_INVALID", "none-issued");
   }
 
   async #bySocket(): Promise<SocketPeer | Problem> {

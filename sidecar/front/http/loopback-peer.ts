@@ -1,7 +1,13 @@
 /** Who is at the other end of a TCP connection: a user of this machine, or whoever shows a token. */
+import type { AdmissionWorld, Clients } from "../../../policy/clients.ts";
+import type { SessionIdentity } from "../../audit/audit-log.ts";
 import type { LoopbackPeer } from "../../gate/admission/admit-loopback.ts";
 import { isKnown } from "../../model/evidence.ts";
 import type { HttpPeer } from "./session/http-peer.ts";
+import type { Grant, GrantHolder } from "./tokens/grant.ts";
+
+/** What admits at the moment. */
+export type AdmissionNow = () => { readonly clients: Clients | undefined; readonly world: AdmissionWorld };
 
 /** A user's socket, and the process that holds it where there is one to be seen. */
 export class SocketPeer implements HttpPeer {
@@ -31,10 +37,42 @@ export class SocketPeer implements HttpPeer {
   }
 
   /** Of one user and, as far as can be told, one process. Each comes by a socket of its own. */
-  isSame(other: HttpPeer): boolean {
+  isSame(other: unknown): boolean {
     return other instanceof SocketPeer && other.key === this.key &&
       other.#peer.client === this.#peer.client &&
       this.isCurrent() && other.isCurrent();
+  }
+
+  binding(): Promise<undefined> {
+    return Promise.resolve(undefined);
+  }
+
+  /** Whether it needs no token. Else it may ask for one, and nothing else. */
+  get waived(): boolean {
+    return this.#peer.waived;
+  }
+
+  /** Who bears the tokens that it is given: known by what was seen of it now, whatever becomes of this connection. */
+  asHolder(identity: SessionIdentity, admission: AdmissionNow): GrantHolder {
+    const { client, clients, grade, proof, bootstrap, mayHold } = this.#peer;
+    return {
+      key: this.key,
+      identity: {
+        client,
+        clients,
+        grade,
+        proof,
+        bootstrap,
+        identity,
+        complete: () => Promise.resolve(identity),
+        stillAdmitted: (later, world) => Promise.resolve(mayHold(later, world)),
+      },
+      isCurrent: () => {
+        const now = admission();
+        return now.clients === clients || mayHold(now.clients, now.world);
+      },
+      release: () => {},
+    };
   }
 
   hold(): void {
@@ -46,35 +84,31 @@ export class SocketPeer implements HttpPeer {
   }
 }
 
-/** Whom a token speaks for, as the tokens' part of the guard found it. */
-export interface TokenHolder {
-  readonly identity: HttpPeer["identity"];
-  /** The session that the token was made for: two tokens of one are one peer. */
-  readonly session: string;
-  /** Whether the token is still good. */
-  isValid(): boolean;
-}
-
 /** A bearer: whoever has the token is its owner, as far as TCP goes. */
 export class TokenPeer implements HttpPeer {
   readonly key: string;
-  readonly #holder: TokenHolder;
+  /** Two tokens of one are one peer. */
+  readonly grant: Grant;
 
-  constructor(holder: TokenHolder) {
-    this.#holder = holder;
-    this.key = `token:${holder.session}`;
+  constructor(grant: Grant) {
+    this.grant = grant;
+    this.key = `token:${grant.id}`;
   }
 
   get identity(): HttpPeer["identity"] {
-    return this.#holder.identity;
+    return this.grant.holder.identity;
   }
 
   isCurrent(): boolean {
-    return this.#holder.isValid();
+    return this.grant.isCurrent();
   }
 
-  isSame(other: HttpPeer): boolean {
-    return other instanceof TokenPeer && other.key === this.key && this.isCurrent() && other.isCurrent();
+  isSame(other: unknown): boolean {
+    return other instanceof TokenPeer && other.grant === this.grant && this.isCurrent();
+  }
+
+  binding(): Promise<undefined> {
+    return Promise.resolve(undefined);
   }
 
   hold(): void {}

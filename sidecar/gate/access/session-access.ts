@@ -4,13 +4,13 @@
  */
 import type { TokenSection } from "../../../policy/mod.ts";
 import type { SessionIdentity } from "../../audit/audit-log.ts";
-import { isKnown, type PeerEvidence } from "../../model/evidence.ts";
 import { IDENTITY_KEY, TOKEN_KEY } from "../../protocol/own-keys.ts";
 import type { BootstrapOutcome, BootstrapSecret } from "../../tokens/bootstrap-secret.ts";
 import type { PeerBinding } from "../../tokens/claims.ts";
 import type { MintedToken, TokenIssuer } from "../../tokens/issuer.ts";
 import { flawed, LONGEST_TOKEN, type TokenVerdict } from "../../tokens/verdict.ts";
-import type { AdmittedPeer } from "../admission/admit.ts";
+import type { SessionPeer } from "../admission/admit.ts";
+import { bindingOf, processName } from "./peer-binding.ts";
 
 /** What the guard has for all its sessions. Of `tokens/` nothing that needs `jose`: a guard without tokens does not load it. */
 export interface AccessTerms {
@@ -25,6 +25,8 @@ export interface AccessTerms {
   readonly stolen: (earnedBy: string) => void;
 }
 
+type AccessPeer = Pick<SessionPeer, "identity" | "complete" | "bootstrap" | "grant">;
+
 /** Verdicts that wait for their request: one that was cancelled meanwhile never asks. */
 const MOST_VERDICTS = 64;
 
@@ -32,7 +34,7 @@ export class SessionAccess {
   /** Whether the guard offers `get_token`. */
   readonly tool: boolean;
   readonly #sid: string;
-  readonly #peer: Pick<AdmittedPeer, "identity" | "complete" | "bootstrap">;
+  readonly #peer: AccessPeer;
   readonly #terms: AccessTerms | undefined;
   #earned = false;
   #binding: PeerBinding | undefined;
@@ -46,7 +48,7 @@ export class SessionAccess {
   /** @param terms Undefined: the policy speaks neither of tokens nor of the secret. */
   constructor(
     sid: string,
-    peer: Pick<AdmittedPeer, "identity" | "complete" | "bootstrap">,
+    peer: AccessPeer,
     terms: AccessTerms | undefined,
   ) {
     this.#sid = sid;
@@ -70,7 +72,11 @@ export class SessionAccess {
 
   /** Whether the peer's entry asks for the secret, and it was not shown yet. */
   get locked(): boolean {
-    return this.#peer.bootstrap && !this.#earned;
+    return this.#peer.bootstrap && !this.#hasEarned;
+  }
+
+  get #hasEarned(): boolean {
+    return this.#earned || this.#peer.grant?.earned === true;
   }
 
   get takesSecret(): boolean {
@@ -81,8 +87,15 @@ export class SessionAccess {
   show(text: string): BootstrapOutcome["outcome"] {
     const { secret, stolen } = this.#terms ?? {};
     if (secret === undefined || this.#closed) return "wrong";
-    const shown = secret.show(text, { sid: this.#sid, process: processName(this.#peer.identity, this.#sid) });
-    if (shown.outcome === "earned") this.#earned = true;
+    const { grant, identity } = this.#peer;
+    const shown = secret.show(text, {
+      sid: grant?.id ?? this.#sid,
+      process: processName(identity, this.#sid),
+    });
+    if (shown.outcome === "earned") {
+      this.#earned = true;
+      if (grant !== undefined) grant.earned = true;
+    }
     if (shown.outcome === "stolen") stolen?.(shown.earnedBy);
     return shown.outcome;
   }
@@ -98,7 +111,7 @@ export class SessionAccess {
   /** Whether a token is due: the first, or the next one when half the time of the last has passed. */
   get needsToken(): boolean {
     const { issuer, section } = this.#terms ?? {};
-    if (issuer === undefined || (section?.issue === "bootstrap" && !this.#earned)) return false;
+    if (issuer === undefined || (section?.issue === "bootstrap" && !this.#hasEarned)) return false;
     const claims = this.#minted?.claims;
     return claims === undefined || Date.now() >= (claims.iat + claims.exp) * 500;
   }
@@ -182,21 +195,4 @@ export class SessionAccess {
 /** A member of an object, as JSON text. */
 export function memberOf(key: string, value: unknown): string {
   return `${JSON.stringify(key)}:${JSON.stringify(value)}`;
-}
-
-function bindingOf({ process }: PeerEvidence): PeerBinding {
-  if ("absent" in process) return { pidfdInode: undefined, executableSha256: undefined };
-  const { pidfdInode, executable: { sha256 } } = process;
-  return {
-    pidfdInode: isKnown(pidfdInode) ? pidfdInode.value : undefined,
-    executableSha256: isKnown(sha256) ? sha256.value : undefined,
-  };
-}
-
-/** One name for all sessions of one process, so that connecting again gives no further guesses. */
-function processName({ evidence: { process, credentials } }: SessionIdentity, sid: string): string {
-  if (!("absent" in process)) {
-    return isKnown(process.pidfdInode) ? `inode ${process.pidfdInode.value}` : `pid ${process.pid}`;
-  }
-  return isKnown(credentials) ? `pid ${credentials.value.pid}` : `session ${sid}`;
 }

@@ -1,6 +1,7 @@
 /**
  * Whether whoever connected to a TCP port is let in without a token: only by an entry that waives the proof in so many
- * words, since nobody can say here which process speaks.
+ * words, since nobody can say here which process speaks. Whom an entry asks for the one-time secret may show that, and
+ * is given a token for it; the secret never stands in for what the entry says of the socket's user.
  */
 import type { AdmissionWorld, Clients } from "../../../policy/clients.ts";
 import type { Attestation } from "../../attest/attest.ts";
@@ -21,6 +22,13 @@ export interface LoopbackRequest {
 /** A user of this machine, and perhaps a process of it. It owns the attestation. */
 export interface LoopbackPeer extends Omit<SessionPeer, "stream"> {
   readonly admitted: true;
+  /** Whether it needs no token. Else it may ask for one with the one-time secret, and nothing else. */
+  readonly waived: boolean;
+  /**
+   * Whether a policy that was loaded meanwhile leaves it the token that it was given, by what was seen of it then: the
+   * connection may be closed by now.
+   */
+  readonly mayHold: (clients: Clients | undefined, world: AdmissionWorld) => boolean;
   /** Whether the socket is the one that was admitted, and whoever holds it has not changed. */
   isConnected(): boolean;
   /** Whether whoever held it lives, where somebody was found. */
@@ -51,13 +59,19 @@ async function decide(request: LoopbackRequest): Promise<LoopbackPeer | RefusedP
     );
   }
   const { client, grade, waived, bootstrap } = admission;
-  if (!waived) return refused(request, [`${client}: it needs a token`], evidence);
+  if (!waived && !bootstrap) return refused(request, [`${client}: it needs a token`], evidence);
   const identify = (measured: PeerEvidence): SessionIdentity => {
     const weak = unproven(measured);
     return { principal: principalOf(weak, trustDomain, client), evidence: weak };
   };
   return {
     admitted: true,
+    waived,
+    mayHold: (later, elsewhere) => {
+      const again = later?.admit(evidence, elsewhere);
+      return again?.admitted === true && again.client === client && (again.waived || again.bootstrap) &&
+        (bootstrap || !again.bootstrap);
+    },
     client,
     clients,
     grade,
@@ -66,16 +80,21 @@ async function decide(request: LoopbackRequest): Promise<LoopbackPeer | RefusedP
     identity: identify(evidence),
     complete: async () => identify(await attestation.complete),
     stillAdmitted: (later, elsewhere) =>
-      stillAdmitted({ ...request, clients: later, world: elsewhere }, client),
+      stillAdmitted({ ...request, clients: later, world: elsewhere }, { client, waived, bootstrap }),
     isConnected: () => attestation.remeasure() === undefined,
     isAlive: () => attestation.isAlive(),
     close: () => attestation.close(),
   };
 }
 
-async function stillAdmitted(request: LoopbackRequest, client: string): Promise<boolean> {
+/** What was not asked for at the admission cannot be made up for. */
+async function stillAdmitted(
+  request: LoopbackRequest,
+  before: { readonly client: string; readonly waived: boolean; readonly bootstrap: boolean },
+): Promise<boolean> {
   const again = await admitLoopback(request);
-  return again.admitted && again.client === client;
+  return again.admitted && again.client === before.client && (again.waived || !before.waived) &&
+    (before.bootstrap || !again.bootstrap);
 }
 
 function refused(

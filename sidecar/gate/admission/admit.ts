@@ -42,6 +42,14 @@ export interface AdmittedPeer extends SessionPeer {
   isCurrent(): boolean;
 }
 
+/** What a peer of several sessions has of the one-time secret in all of them: the HTTP doors make one for each peer. */
+export interface PeerGrant {
+  /** What earns the secret, in a session's place: when it is shown twice, all sessions of the grant end. */
+  readonly id: string;
+  /** Whether the secret was shown. */
+  earned: boolean;
+}
+
 /** All that a session has to know of its peer. */
 export interface SessionPeer {
   readonly stream: SessionStream;
@@ -51,6 +59,10 @@ export interface SessionPeer {
   readonly grade: Grade;
   /** Whether it must show the one-time secret before anything else. */
   readonly bootstrap: boolean;
+  /** Undefined: the session is its peer's only one. */
+  readonly grant?: PeerGrant | undefined;
+  /** The session's id in the log and in tokens. @default {a new one} */
+  readonly sid?: string | undefined;
   /** Whether what it sent before it was measured may have no effect. */
   readonly proof: "required" | "not-required";
   /** What it was admitted by. */

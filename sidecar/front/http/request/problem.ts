@@ -1,6 +1,7 @@
 /** What an HTTP request is refused with: a status, and a body that any JSON-RPC client can read. */
 import type { ServerResponse } from "node:http";
 import { Buffer } from "node:buffer";
+import type { GuardErrorCode } from "../../../model/errors.ts";
 
 /** A request that is not served, as a value. Never a path or a rule in it. */
 export interface Problem {
@@ -14,6 +15,8 @@ export interface Problem {
   readonly headers?: Readonly<Record<string, string>>;
   /** A short code for the audit log. Without one it is a client's mistake, and not recorded. */
   readonly audit?: string;
+  /** What it is recorded as. @default {"ERR_PEER_REFUSED"} */
+  readonly refusal?: GuardErrorCode;
 }
 
 export const INVALID_REQUEST = -32600;
@@ -28,6 +31,7 @@ const UNSUPPORTED_VERSION = -32022;
 /** Ours, as `gate/refusal.ts` numbers them. */
 const LIMIT = 1003;
 const PEER_REFUSED = 1004;
+const REALM = 'Bearer realm="mcp-guard"';
 
 export function badRequest(message: string, more: Partial<Problem> = {}): Problem {
   return { status: 400, code: INVALID_REQUEST, message, ...more };
@@ -47,13 +51,46 @@ export function forbidden(message: string, audit: string): Problem {
 }
 
 export function unauthorized(audit: string): Problem {
-  const headers = { "www-authenticate": 'Bearer realm="mcp-guard"' };
+  const headers = { "www-authenticate": REALM };
   return { status: 401, code: PEER_REFUSED, message: "A token is required", headers, audit };
 }
 
-export function noSession(audit?: string): Problem {
+/** A token that was shown and does not count (RFC 6750, 3.1). Which of its reasons it is, the log says. */
+export function invalidToken(refusal: GuardErrorCode, flaw: string): Problem {
+  const headers = { "www-authenticate": `${REALM}, error="invalid_token"` };
+  const message = "The token does not count here";
+  return { status: 401, code: PEER_REFUSED, message, headers, audit: `http:token, ${flaw}`, refusal };
+}
+
+/** A thief is told what a guesser is told. */
+export function secretRefused(why: "missing" | "wrong" | "limited" | "stolen"): Problem {
+  const recorded = { code: PEER_REFUSED, audit: why, refusal: "ERR_BOOTSTRAP_REQUIRED" } as const;
+  if (why === "limited") return { ...tooMany("Too many wrong guesses; try again later"), ...recorded };
+  const message = why === "missing"
+    ? "The one-time secret is needed first"
+    : "The one-time secret is not right, or was used before";
+  return { status: 401, message, headers: { "www-authenticate": REALM }, ...recorded };
+}
+
+/** As the gate answers what has an effect and was sent too early. */
+export function unproven(): Problem {
+  const message = "It was sent before the client was measured; send it again";
+  return { status: 403, code: PEER_REFUSED, message, headers: { "retry-after": "0" } };
+}
+
+export function notFound(): Problem {
+  return { ...badRequest("Not found"), status: 404 };
+}
+
+export function noSession(audit?: string, refusal?: GuardErrorCode): Problem {
   const message = "Session not found";
-  return { status: 404, code: SESSION_NOT_FOUND, message, ...(audit === undefined ? {} : { audit }) };
+  return {
+    status: 404,
+    code: SESSION_NOT_FOUND,
+    message,
+    ...(audit === undefined ? {} : { audit }),
+    ...(refusal === undefined ? {} : { refusal }),
+  };
 }
 
 export function tooMany(message: string): Problem {

@@ -5,11 +5,17 @@
  * of one head (a header sent twice, a body of unclear length). Trusts the parser that lines and lengths are what RFC
  * 9112 says: node's refuses Content-Length beside Transfer-Encoding, two lengths, bare line feeds and folded lines.
  */
-import { badRequest, forbidden, notAllowed, type Problem } from "./problem.ts";
+import { badRequest, forbidden, notAllowed, notFound, type Problem } from "./problem.ts";
 
-/** The one path that is served. */
-const ENDPOINT = "/mcp";
-const METHODS = "GET, POST, DELETE";
+/** The paths that are served, byte for byte. */
+const PATHS: ReadonlyMap<string, { readonly route: Route; readonly methods: readonly string[] }> = new Map([
+  ["/mcp", { route: "mcp", methods: ["GET", "POST", "DELETE"] }],
+  ["/token", { route: "token", methods: ["POST"] }],
+  ["/.well-known/jwks.json", { route: "keys", methods: ["GET"] }],
+]);
+
+/** `token` and `keys` are there only where tokens are issued. */
+export type Route = "mcp" | "token" | "keys";
 
 /** As the parser gives it: names and values by turns, as they were sent. */
 export interface RawRequest {
@@ -49,17 +55,29 @@ export interface Place {
   readonly scheme: "http" | "https";
 }
 
+/** What is asked for: where, and what its head says. */
+export interface Head {
+  readonly route: Route;
+  readonly headers: Headers;
+}
+
 /** Host of a Unix socket's requests: nothing that is resolved, but clients have to send one. */
 export const UNIX_PLACE: Place = {
   isOurs: (host) => /^(localhost|127\.0\.0\.1|\[::1\])(:\d{1,5})?$/.test(host),
   scheme: "http",
 };
 
-/** @returns The headers that are read, or what is wrong with the request whatever is in its body. */
-export function checkHead(request: RawRequest, place: Place): Headers | Problem {
+/**
+ * @param tokens Whether tokens are issued.
+ * @returns What is asked for, or what is wrong with the request whatever is in its body.
+ */
+export function checkHead(request: RawRequest, place: Place, tokens: boolean): Head | Problem {
   const headers = readHeaders(request.rawHeaders);
   if ("status" in headers) return headers;
-  return badForm(request, headers) ?? foreign(headers, place) ?? misplaced(request) ?? headers;
+  const problem = badForm(request, headers) ?? foreign(headers, place);
+  if (problem !== undefined) return problem;
+  const route = findRoute(request, tokens);
+  return typeof route === "string" ? { route, headers } : route;
 }
 
 function readHeaders(raw: readonly string[]): Map<ReadHeader, string> | Problem {
@@ -99,13 +117,14 @@ function foreign(headers: Headers, place: Place): Problem | undefined {
   return undefined;
 }
 
-function misplaced({ method, url }: RawRequest): Problem | undefined {
-  if (url !== ENDPOINT) return { ...badRequest("Not found"), status: 404 };
-  return method === "GET" || method === "POST" || method === "DELETE" ? undefined : notAllowed(METHODS);
+function findRoute({ method, url }: RawRequest, tokens: boolean): Route | Problem {
+  const found = PATHS.get(url ?? "");
+  if (found === undefined || (found.route !== "mcp" && !tokens)) return notFound();
+  return found.methods.includes(method ?? "") ? found.route : notAllowed(found.methods.join(", "));
 }
 
-/** A POST's: what it brings, and what it takes for an answer. */
-export function checkMedia(headers: Headers): Problem | undefined {
+/** A POST's: what it brings. */
+export function checkJson(headers: Headers): Problem | undefined {
   const type = headers.get("content-type") ?? "";
   // Nothing that a page may send without asking first (a preflight, which is refused here) is application/json.
   if (!/^application\/json[ \t]*(;[ \t]*charset="?utf-8"?[ \t]*)?$/i.test(type)) {
@@ -114,6 +133,13 @@ export function checkMedia(headers: Headers): Problem | undefined {
   if (headers.has("content-encoding")) {
     return { ...badRequest("Content-Encoding is not supported"), status: 415 };
   }
+  return undefined;
+}
+
+/** A POST's: what it brings, and what it takes for an answer. */
+export function checkMedia(headers: Headers): Problem | undefined {
+  const problem = checkJson(headers);
+  if (problem !== undefined) return problem;
   const accept = headers.get("accept");
   if (accepts(accept, "application/json") && accepts(accept, "text/event-stream")) return undefined;
   return { ...badRequest("Accept must list application/json and text/event-stream"), status: 406 };

@@ -10,8 +10,8 @@ export interface ExchangeOptions {
   readonly res: ServerResponse;
   /** Begins its events. Called once at most. */
   readonly openStream: () => EventStream;
-  /** Of every answer. */
-  readonly headers: Readonly<Record<string, string>>;
+  /** Of its answer; asked once, when that begins. */
+  readonly headers: () => Readonly<Record<string, string>>;
   /** Whether its events begin with one that has an id and no data. */
   readonly prime: boolean;
   /** Status of an answer that is the error of this code. */
@@ -74,7 +74,7 @@ export class Exchange {
       "content-type": "application/json",
       "content-length": line.length,
       "cache-control": "no-store",
-      ...headers,
+      ...headers(),
     });
     res.end(line);
     wrote(res);
@@ -100,7 +100,7 @@ export class Exchange {
     const { res, openStream, headers, prime } = this.#options;
     if (this.#stream !== undefined || this.#answered || res.destroyed) return this.#stream;
     this.#stream = openStream();
-    this.#stream.attach(res, headers, { prime });
+    this.#stream.attach(res, headers(), { prime });
     return this.#stream;
   }
 }

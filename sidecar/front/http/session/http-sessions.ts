@@ -1,10 +1,14 @@
 /** All sessions of an HTTP door, each bound to the peer that made it. */
+import { randomBytes } from "node:crypto";
 import type { SessionPeer } from "../../../gate/admission/admit.ts";
 import type { PeerLoss } from "../../../gate/admission/admitted-stream.ts";
+import { newSessionId } from "../../../gate/session-id.ts";
 import { monotonicMs } from "../../../platform/monotonic.ts";
 import type { Capacity, Seat } from "../../capacity.ts";
+import { noSession, type Problem, tooMany } from "../request/problem.ts";
+import type { HttpTokens } from "../tokens/http-tokens.ts";
 import type { HttpPeer } from "./http-peer.ts";
-import { LegacySession } from "./legacy-session.ts";
+import { LegacySession, type SessionNames } from "./legacy-session.ts";
 import { ModernSession } from "./modern-session.ts";
 
 export interface HttpSessionsOptions {
@@ -12,6 +16,8 @@ export interface HttpSessionsOptions {
   readonly serve: (peer: SessionPeer) => Promise<unknown>;
   /** One for all doors. */
   readonly capacity: Capacity;
+  /** One for all doors. Undefined: the policy speaks neither of tokens nor of the one-time secret. */
+  readonly tokens: HttpTokens | undefined;
 }
 
 type AnySession = LegacySession | ModernSession;
@@ -26,7 +32,9 @@ export class HttpSessions {
   readonly #options: HttpSessionsOptions;
   /** In the order in which they were used last. */
   readonly #used = new Map<AnySession, number>();
-  readonly #legacy = new Map<string, LegacySession>();
+  /** By a name that nobody can guess, and by what their tokens call them. */
+  readonly #named = new Map<string, LegacySession>();
+  readonly #byToken = new Map<string, LegacySession>();
   readonly #sweep: ReturnType<typeof setInterval>;
 
   constructor(options: HttpSessionsOptions) {
@@ -35,23 +43,43 @@ export class HttpSessions {
     this.#sweep.unref();
   }
 
-  /** @returns Undefined when there is no room. */
-  openLegacy(peer: HttpPeer): LegacySession | undefined {
-    const seat = this.#takeSeat(peer);
-    if (seat === undefined) return undefined;
-    const session = new LegacySession(peer, (it) => this.#forget(it));
-    this.#legacy.set(session.id, session);
-    this.#serve(session, seat);
+  async openLegacy(peer: HttpPeer): Promise<LegacySession | Problem> {
+    const { tokens } = this.#options;
+    const sid = newSessionId();
+    const token = await tokens?.begin(sid, peer);
+    // Who went while the token was made is not served: its process is no longer watched.
+    const seat = peer.isCurrent() ? this.#takeSeat(peer) : undefined;
+    if (seat === undefined) {
+      tokens?.end(sid);
+      return tooMany("Too many sessions are open");
+    }
+    const grant = tokens?.grantOf(peer);
+    const names: SessionNames = {
+      sid,
+      // Visible ASCII of 256 random bits, as the specification wants it.
+      random: randomBytes(32).toString("base64url"),
+      token: () => tokens?.mayBeTold(peer, grant) === true ? token : undefined,
+    };
+    const session = new LegacySession(peer, names, (it) => this.#forget(it));
+    this.#named.set(names.random, session);
+    this.#byToken.set(sid, session);
+    this.#serve(session, seat, { sid, grant });
     return session;
   }
 
-  /** `foreign`: there is one of this id, and it is another's. */
-  findLegacy(id: string, peer: HttpPeer): LegacySession | "foreign" | undefined {
-    const session = this.#legacy.get(id);
-    if (session === undefined) return undefined;
-    if (!session.peer.isSame(peer)) return "foreign";
+  /** Another's is not found either, for who asks; the log says what it was. */
+  async findLegacy(id: string, peer: HttpPeer): Promise<LegacySession | Problem> {
+    const session = this.#named.get(id) ?? await this.#findByToken(id, peer);
+    if (session === undefined) return noSession();
+    if ("status" in session) return session;
+    if (!session.peer.isSame(peer)) return noSession("http:session-of-another", "ERR_TOKEN_FOREIGN");
     this.#use(session);
     return session;
+  }
+
+  async #findByToken(token: string, peer: HttpPeer): Promise<LegacySession | Problem | undefined> {
+    const sid = await this.#options.tokens?.sessionOf(token, peer);
+    return typeof sid === "string" ? this.#byToken.get(sid) : sid;
   }
 
   /** The peer's own, made when there is none. @returns Undefined when there is no room. */
@@ -66,7 +94,10 @@ export class HttpSessions {
     const seat = this.#takeSeat(peer);
     if (seat === undefined) return undefined;
     const session = new ModernSession(peer, (it) => this.#forget(it));
-    this.#serve(session, seat);
+    const { tokens } = this.#options;
+    const sid = newSessionId();
+    tokens?.name(sid, peer);
+    this.#serve(session, seat, { sid, grant: tokens?.grantOf(peer) });
     return session;
   }
 
@@ -95,7 +126,7 @@ export class HttpSessions {
   }
 
   /** @param seat Kept until the server has stopped, by ended sessions too. */
-  #serve(session: AnySession, seat: Seat): void {
+  #serve(session: AnySession, seat: Seat, { sid, grant }: Pick<SessionPeer, "sid" | "grant">): void {
     const { peer, channel } = session;
     peer.hold();
     this.#used.set(session, monotonicMs());
@@ -107,6 +138,8 @@ export class HttpSessions {
       grade,
       proof,
       bootstrap,
+      grant,
+      sid,
       identity,
       complete: () => peer.identity.complete(),
       stillAdmitted: (later, world) => peer.identity.stillAdmitted(later, world),
@@ -114,6 +147,7 @@ export class HttpSessions {
     }).finally(() => {
       seat.leave();
       channel.destroy();
+      if (sid !== undefined) this.#options.tokens?.end(sid);
     });
   }
 
@@ -124,7 +158,9 @@ export class HttpSessions {
 
   #forget(session: AnySession): void {
     this.#used.delete(session);
-    if (session instanceof LegacySession) this.#legacy.delete(session.id);
+    if (!(session instanceof LegacySession)) return;
+    this.#named.delete(session.names.random);
+    this.#byToken.delete(session.names.sid);
   }
 
   /** @returns Undefined when there is no room. */

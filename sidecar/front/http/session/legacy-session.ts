@@ -3,7 +3,6 @@
  * find the response that they belong to.
  */
 import type { Buffer } from "node:buffer";
-import { randomBytes } from "node:crypto";
 import type { ServerResponse } from "node:http";
 import { EventLog, EventStream } from "./event-stream.ts";
 import { Exchange } from "./exchange.ts";
@@ -27,25 +26,41 @@ const UNRELATED: ReadonlySet<string> = new Set([
 /** Errors for a whole line: the request was never one. */
 const REFUSED_LINE: ReadonlySet<number> = new Set([-32700, -32600]);
 
+/** What a session is called by; its client is told one of them. */
+export interface SessionNames {
+  /** In tokens and in the log. */
+  readonly sid: string;
+  /** Nobody can guess it. */
+  readonly random: string;
+  /** Undefined where the client may have no token. */
+  readonly token: () => string | undefined;
+}
+
 export class LegacySession implements LineReceiver {
-  /** Visible ASCII of 256 random bits, as the specification wants it. */
-  readonly id: string = randomBytes(32).toString("base64url");
   readonly peer: HttpPeer;
+  readonly names: SessionNames;
   readonly channel: LineChannel = new LineChannel(this);
   readonly #log = new EventLog();
   readonly #streams = new Map<string, EventStream>();
   readonly #exchanges = new Map<string, Exchange>();
   readonly #standalone: EventStream;
   readonly #onClosed: (session: LegacySession) => void;
+  #id: string | undefined;
   /** The request that is being judged. */
   #current: Exchange | undefined;
   #version: string | undefined;
   #lastStream = 0;
 
-  constructor(peer: HttpPeer, onClosed: (session: LegacySession) => void) {
+  constructor(peer: HttpPeer, names: SessionNames, onClosed: (session: LegacySession) => void) {
     this.peer = peer;
+    this.names = names;
     this.#onClosed = onClosed;
     this.#standalone = this.#newStream(STANDALONE);
+  }
+
+  /** `Mcp-Session-Id`: settled when the client is first answered, since the one-time secret may come with its opening. */
+  get id(): string {
+    return this.#id ??= this.names.token() ?? this.names.random;
   }
 
   /** Whether anybody waits for anything. */
@@ -123,7 +138,7 @@ export class LegacySession implements LineReceiver {
       outline,
       res,
       openStream: () => this.#newStream(`r${++this.#lastStream}`),
-      headers: { "mcp-session-id": this.id },
+      headers: () => ({ "mcp-session-id": this.id }),
       prime: (version ?? "") >= PRIMES_SINCE,
       statusOf: (code) => outline.kind === "flawed" || REFUSED_LINE.has(code) ? 400 : 200,
       wrote: (response) => this.channel.watch(response),

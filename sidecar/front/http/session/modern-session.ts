@@ -114,7 +114,7 @@ export class ModernSession implements LineReceiver {
       outline,
       res,
       openStream: () => new EventStream({ log: undefined, key: "", wrote }),
-      headers: {},
+      headers: () => ({}),
       prime: false,
       statusOf: (code) => STATUSES.get(code) ?? 200,
       wrote,
