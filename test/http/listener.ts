@@ -167,12 +167,13 @@ export function ask(
   headers: Readonly<Record<string, string>>,
   body?: string,
   agent?: Agent,
+  path = "/mcp",
 ): Promise<Answer> {
   return new Promise((resolve, reject) => {
     const req = request({
       ...(typeof at === "string" ? { socketPath: at } : { host: "127.0.0.1", port: at }),
       agent: agent ?? new Agent(),
-      path: "/mcp",
+      path,
       method,
       headers: {
         host: typeof at === "string" ? "localhost" : `127.0.0.1:${at}`,
