@@ -73,7 +73,7 @@ export function callModern(at: string | number, headers: Record<string, string> 
     "io.modelcontextprotocol/protocolVersion": VERSION,
     "io.modelcontextprotocol/clientCapabilities": {},
   };
-  const params = { name: "echo", arguments: { a: 1 }, _meta };
+  const params = { name: "echo", arguments: { message: "mine" }, _meta };
   const own = { "mcp-protocol-version": VERSION, "mcp-method": "tools/call", "mcp-name": "echo" };
   return ask(
     at,
