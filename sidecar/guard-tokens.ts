@@ -20,7 +20,11 @@ export interface GuardTokensOptions {
 }
 
 /** Something that tokens count for, and that ends: a session, or what a peer of the HTTP doors was given. */
-export type Life = Pick<Session, "end"> & { readonly ended: Promise<unknown> };
+export type Life = Pick<Session, "end"> & {
+  readonly ended: Promise<unknown>;
+  /** Ends it, should the policy that was loaded just now not leave it be. @default {somebody else sees to that} */
+  readonly reconsider?: () => void;
+};
 
 type Made = Pick<AccessTerms, "issuer" | "secret" | "serverSecret">;
 
@@ -30,7 +34,7 @@ export class GuardTokens {
   readonly issuer: TokenIssuer | undefined;
   readonly #made: Made;
   /** Whose tokens count, by what tokens call them. */
-  readonly #lives = new Map<string, Life & { readonly under: string | undefined }>();
+  readonly #lives = new Map<string, { readonly life: Life; readonly under: string | undefined }>();
 
   /**
    * @returns Undefined where the policy speaks neither of tokens nor of the secret: nothing is loaded then.
@@ -69,8 +73,8 @@ export class GuardTokens {
       ...this.#made,
       stolen: (earnedBy) => {
         this.#options.notice("The one-time secret was shown twice: the session that it earned is ended");
-        for (const [id, life] of this.#lives) {
-          if (id === earnedBy || life.under === earnedBy) life.end("bootstrap-stolen");
+        for (const [id, { life, under }] of this.#lives) {
+          if (id === earnedBy || under === earnedBy) life.end("bootstrap-stolen");
         }
       },
     };
@@ -82,12 +86,13 @@ export class GuardTokens {
    * @param under What it ends with, should the secret have been stolen.
    */
   add(id: string, life: Life, under?: string): void {
-    this.#lives.set(id, { end: (reason) => life.end(reason), ended: life.ended, under });
+    this.#lives.set(id, { life, under });
     void life.ended.then(() => this.#lives.delete(id));
   }
 
   /** Another policy was loaded. Sessions that it lets live keep their tokens; what it says of tokens itself counts later. */
   adopt(section: TokenSection, digest: string): void {
+    for (const { life } of this.#lives.values()) life.reconsider?.();
     this.issuer?.adoptPolicy(digest, this.#lives.keys());
     if (JSON.stringify(section) !== JSON.stringify(this.#options.section)) {
       this.#options.notice(

@@ -55,6 +55,11 @@ export class Grant implements PeerGrant {
       this.holder.isCurrent();
   }
 
+  /** Ends it for good where it is over: what admits its holder may change back. */
+  readonly reconsider = (): void => {
+    if (!this.isCurrent()) this.end();
+  };
+
   end(): void {
     if (this.#over) return;
     this.#over = true;

@@ -72,7 +72,7 @@ export class Grants {
   }
 
   #sweep(): void {
-    for (const grant of this.#all.values()) if (!grant.isCurrent()) grant.end();
+    for (const grant of this.#all.values()) grant.reconsider();
   }
 }
 
