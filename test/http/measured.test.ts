@@ -14,8 +14,8 @@ const CLIENT = `
   const http = require("node:http");
   const [path, ...requests] = process.argv.slice(2).map((it, at) => at === 0 ? it : JSON.parse(it));
   const session = {};
-  const ask = ({ headers, body }) => new Promise((resolve) => {
-    const req = http.request({ socketPath: path, path: "/mcp", method: "POST", agent: false,
+  const ask = ({ path: at = "/mcp", headers, body }) => new Promise((resolve) => {
+    const req = http.request({ socketPath: path, path: at, method: "POST", agent: false,
       headers: { host: "localhost", "content-length": Buffer.byteLength(body), ...headers, ...session } }, (res) => {
       if (res.headers["mcp-session-id"]) session["mcp-session-id"] = res.headers["mcp-session-id"];
       let text = "";
@@ -55,13 +55,14 @@ function legacy(method: string, params: unknown, id: number | undefined = 1) {
 
 const ECHO = { name: "echo", arguments: { message: "mine" } };
 
-async function answersOf(requests: readonly unknown[], server: string): Promise<string[]> {
+async function answersOf(requests: readonly unknown[], server: string, session = ""): Promise<string[]> {
   return await withTempDir(async (folder) => {
     const script = join(folder, "client.cjs");
     writeFileSync(script, CLIENT, { mode: 0o600 });
     const program = spawnSync(NODE, ["-p", "process.execPath"], { encoding: "utf8" }).stdout.trim();
     const sha256 = (file: string) => createHash("sha256").update(readFileSync(file)).digest("hex");
-    const policy = `version: 1\nname: t\ndefault: allow\nclients:\n  - name: script\n    grade: heuristic\n` +
+    const policy =
+      `version: 1\nname: t\n${session}default: allow\nclients:\n  - name: script\n    grade: heuristic\n` +
       `    executable: { sha256: ${sha256(program)} }\n    script: { sha256: ${sha256(script)} }\n`;
     return await withListener({ server: [NODE, fixture(server), "/dev/null"], policy }, async (guard) => {
       const args = [script, String(guard.at), ...requests.map((it) => JSON.stringify(it))];
@@ -111,6 +112,17 @@ measured(
     ];
     const [, ...calls] = await answersOf(requests, "puppet.mjs");
     for (const answer of calls) assert.match(answer, /mine/);
+  }),
+);
+
+measured(
+  "a token is given to nobody who asked before it was measured, and then at once",
+  limited(60_000, async () => {
+    const asked = { path: "/token", headers: media, body: "{}" };
+    const issued = "session: {token: {issue: initialize}}\n";
+    const [first, second] = await answersOf([asked, asked], "puppet.mjs", issued);
+    assert.match(first!, /"code":1004.*send it again/);
+    assert.match(second!, /"access_token"/);
   }),
 );
 

@@ -64,28 +64,31 @@ for (const options of [ISSUED, WAIVED]) {
   );
 }
 
-sessions(
-  "attack: another process of the same user shows the token, and finds no session",
-  limited(60_000, () =>
-    withListener(ISSUED, async (guard) => {
-      const headers = await initialize(guard.at);
-      const stolen = await askAsAnother(
-        guard.at,
-        ["POST", "GET", "DELETE"].map((method) => ({
-          method,
-          headers,
-          ...(method === "POST" ? { body: call(1, "echo", { who: "thief" }) } : {}),
-        })),
-      );
-      assert.equal(stolen.map(({ status }) => status), [404, 404, 404]);
-      await waitUntil(() => refusals(guard).length === 3);
-      assert.equal(new Set(refusals(guard)), new Set(["ERR_TOKEN_FOREIGN http:session-of-another"]));
-      assert.not(readFileSync(join(guard.folder, "received"), "utf8").includes("thief"));
-      // A further connection of the one that it belongs to.
-      assert.is((await ask(guard.at, "POST", headers, call(2, "echo"))).status, 200);
-      assertUntold(guard, headers["mcp-session-id"]!);
-    })),
-);
+for (const options of [ISSUED, WAIVED]) {
+  const where = options === ISSUED ? "at a Unix socket" : "on loopback";
+  sessions(
+    `attack: another process of the same user shows the token, and finds no session, ${where}`,
+    limited(60_000, () =>
+      withListener(options, async (guard) => {
+        const headers = await initialize(guard.at);
+        const stolen = await askAsAnother(
+          guard.at,
+          ["POST", "GET", "DELETE"].map((method) => ({
+            method,
+            headers,
+            ...(method === "POST" ? { body: call(1, "echo", { who: "thief" }) } : {}),
+          })),
+        );
+        assert.equal(stolen.map(({ status }) => status), [404, 404, 404]);
+        await waitUntil(() => refusals(guard).length === 3);
+        assert.equal(new Set(refusals(guard)), new Set(["ERR_TOKEN_FOREIGN http:session-of-another"]));
+        assert.not(readFileSync(join(guard.folder, "received"), "utf8").includes("thief"));
+        // A further connection of the one that it belongs to.
+        assert.is((await ask(guard.at, "POST", headers, call(2, "echo"))).status, 200);
+        assertUntold(guard, headers["mcp-session-id"]!);
+      })),
+  );
+}
 
 sessions(
   "attack: an altered token, one of another use, and the session's plain id open nothing",

@@ -154,7 +154,11 @@ export class Endpoint {
     const read = await this.#read(arrived, peer, { headers, route: "token" }, LONGEST_REQUEST);
     if (read === undefined || "status" in read) return read;
     // Another program may have queued it, and become the one that was measured: a secret would be burned in its name.
-    if (!arrived.fresh) return unproven();
+    if (!arrived.fresh) {
+      // It is remembered, so that its next connection is known to be younger.
+      this.#options.tokens?.grantOf(read.peer);
+      return unproven();
+    }
     const asked = readSecret(read.body);
     if ("status" in asked) return asked;
     const issued = await this.#options.tokens?.issue(read.peer, asked.secret);

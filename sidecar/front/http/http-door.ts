@@ -59,7 +59,7 @@ export class UnixHttpDoor {
 
   /** Whether a process was measured before it can have made a connection, and is what it was then. */
   known({ pid }: Credentials, connectedAfter: number): boolean {
-    for (const peers of [this.#connected, this.#sessions.peers()]) {
+    for (const peers of [this.#connected, this.#sessions.peers(), this.#options.tokens?.holders() ?? []]) {
       for (const peer of peers) {
         if (peer instanceof ProcessPeer && peer.isKnownSince(pid, connectedAfter)) return true;
       }

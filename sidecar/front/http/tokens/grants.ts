@@ -1,6 +1,5 @@
 /** All grants of a guard's HTTP doors, bounded. */
-import { Grant, type GrantTerms } from "./grant.ts";
-import type { GrantHolder } from "./grant.ts";
+import { Grant, type GrantHolder, type GrantTerms } from "./grant.ts";
 import type { ProcessPeer } from "../session/http-peer.ts";
 
 export interface GrantsOptions {
@@ -28,6 +27,10 @@ export class Grants {
 
   find(id: string): Grant | undefined {
     return this.#all.get(id);
+  }
+
+  *holders(): Iterable<GrantHolder> {
+    for (const { holder } of this.#all.values()) yield holder;
   }
 
   /** A process's own, made when there is none. @returns Undefined when there is no room. */

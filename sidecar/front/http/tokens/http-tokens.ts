@@ -70,12 +70,19 @@ export class HttpTokens {
     return this.#options.issuer?.jwks;
   }
 
+  /** Who is held for its tokens. */
+  holders(): Iterable<unknown> {
+    return this.#grants.holders();
+  }
+
   // ── sessions ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
   /** What all sessions of a peer have in common. @returns Undefined for users of this machine who show no token. */
   grantOf(peer: HttpPeer): PeerGrant | undefined {
     if (peer instanceof TokenPeer) return peer.grant;
-    return peer instanceof ProcessPeer ? this.#grants.ofProcess(peer) : undefined;
+    const { issuer, secret } = this.#options;
+    const useful = issuer !== undefined || secret !== undefined;
+    return useful && peer instanceof ProcessPeer ? this.#grants.ofProcess(peer) : undefined;
   }
 
   /** A session begins: its tokens are this peer's, until `end`. */
