@@ -3,7 +3,7 @@ import { type Door, openDoors } from "./doors.ts";
 import { Capacity } from "./front/capacity.ts";
 import { assemble, type GuardOptions } from "./guard.ts";
 import { Sessions } from "./sessions.ts";
-import { httpTokensOf } from "./http-tokens.ts";
+import { httpTokensOf } from "./door-tokens.ts";
 import { StopSignals } from "./stop-signals.ts";
 
 /** Sessions at a time, without a policy: each has a process of the server. */

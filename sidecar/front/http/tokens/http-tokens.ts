@@ -4,38 +4,16 @@
  * Trusts the issuer for signatures and time. Defends against: a session id or token that another process shows, a secret
  * without the entry's facts, guesses. Leaves to others: the theft of a bearer over TCP, where nobody knows the process.
  */
-import type { TokenSection } from "../../../../policy/mod.ts";
 import type { PeerGrant } from "../../../gate/admission/admit.ts";
-import type { BootstrapSecret } from "../../../tokens/bootstrap-secret.ts";
 import type { PeerBinding } from "../../../tokens/claims.ts";
-import type { TokenIssuer } from "../../../tokens/issuer.ts";
 import { LONGEST_TOKEN } from "../../../tokens/verdict.ts";
-import { type AdmissionNow, TokenPeer } from "../loopback-peer.ts";
+import { TokenPeer } from "../loopback-peer.ts";
 import { invalidToken, noSession, type Problem } from "../request/problem.ts";
 import type { Headers } from "../request/request-head.ts";
 import { type HttpPeer, ProcessPeer } from "../session/http-peer.ts";
-import type { Grant } from "./grant.ts";
 import { Grants } from "./grants.ts";
 import { type IssuedToken, Issuing, UNBOUND } from "./issuing.ts";
-
-export interface HttpTokensOptions {
-  /** Undefined: no token is issued. */
-  readonly issuer: TokenIssuer | undefined;
-  /** Undefined: nobody can show the one-time secret. */
-  readonly secret: BootstrapSecret | undefined;
-  readonly section: Pick<TokenSection, "issue" | "ttlMs">;
-  /** Two hold the secret. */
-  readonly stolen: (earnedBy: string) => void;
-  /** How long a session may last at most, of the policy that counts now. */
-  readonly maxAgeMs: () => number | undefined;
-  /** What admits at the moment. */
-  readonly admission: AdmissionNow;
-  /** A grant is found by its id from here on. */
-  readonly began: (grant: Grant) => void;
-  readonly ended: (grant: Grant) => void;
-  /** @throws {GuardError} When it cannot be recorded, and what is not recorded may not be. */
-  readonly record: (grant: Grant, detail: Readonly<Record<string, unknown>>) => void;
-}
+import type { HttpTokensOptions } from "./options.ts";
 
 /** A token says when it ends. Where the policy sets no age, what ends it is its session. */
 const NO_MAX_AGE_MS = 365 * 24 * 3_600_000;

@@ -11,7 +11,7 @@ import { forbidden, invalidToken, type Problem, secretRefused, tooMany } from ".
 import { type HttpPeer, ProcessPeer } from "../session/http-peer.ts";
 import type { Grant } from "./grant.ts";
 import type { Grants } from "./grants.ts";
-import type { HttpTokensOptions } from "./http-tokens.ts";
+import type { HttpTokensOptions } from "./options.ts";
 
 export interface IssuedToken {
   readonly token: string;
