@@ -7,7 +7,9 @@
  * they are compared before the start and looked at again after it, and may still be rewritten before the interpreter
  * comes to read them).
  */
+import { setTimeout as delay } from "node:timers/promises";
 import type { Digests } from "../platform/digests.ts";
+import { monotonicMs } from "../platform/monotonic.ts";
 import type { Platform } from "../platform/platform.ts";
 import { Child } from "./child.ts";
 import { type CommandImages, openImages } from "./command/images.ts";
@@ -17,6 +19,10 @@ import type { LaunchedUpstream, LaunchOptions } from "./launch-options.ts";
 import { ProcessGroup } from "./process-group.ts";
 import { spawnChild, type Spawned } from "./spawn.ts";
 import type { MeasuredCommand } from "./upstream.ts";
+
+/** A process that is held in the kernel dies late. Then it has had its signal, and nobody waits for ever. */
+const LAST_OF_GROUP_MS = 2000;
+const LOOK_EVERY_MS = 2;
 
 export interface LaunchDependencies {
   readonly platform: Platform;
@@ -146,10 +152,19 @@ function image(pid: number, file: OpenedFile): "same" | "other" | "unseen" {
 
 async function abandon({ spawned, platform }: Start): Promise<void> {
   const exited = new Promise((resolve) => spawned.process.once("exit", resolve));
-  new ProcessGroup(spawned.pid).signal("SIGKILL");
+  const group = new ProcessGroup(spawned.pid);
+  group.signal("SIGKILL");
   for (const fd of [spawned.input, spawned.output, spawned.stderr]) {
     if (fd !== undefined) platform.closeDescriptor(fd);
   }
   await exited;
+  group.markLeaderReaped();
+  await emptied(group);
   await spawned.watchdog?.dismiss();
+}
+
+/** What it had forked dies of the same signal, and perhaps a moment later: nothing of it may outlive the refusal. */
+async function emptied(group: ProcessGroup): Promise<void> {
+  const until = monotonicMs() + LAST_OF_GROUP_MS;
+  while (!group.isEmpty() && monotonicMs() < until) await delay(LOOK_EVERY_MS);
 }

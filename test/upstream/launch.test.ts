@@ -265,6 +265,43 @@ test("a pinned script that is rewritten in place after it was measured is refuse
     assert.equal(processesWith(folder), []);
   }));
 
+test("what a refused command had forked is gone as well when the refusal is told, though it dies later", () =>
+  withTempDir(async (folder) => {
+    const file = script(folder, "main.sh", "read -r _\n");
+    const digests = digestsThen(() => writeFileSync(file, "(sleep 60; :) & (sleep 60; :) & wait\n"));
+    let forked = false;
+    const forking = {
+      ...platform,
+      closeDescriptor(fd: number) {
+        // The runtime is still spawning while this waits: by then the script has begun to run.
+        const until = Date.now() + 5000;
+        while (!forked && Date.now() < until) forked = processesWith(folder).length === 3;
+        platform.closeDescriptor(fd);
+      },
+    };
+    const launched = withLateDeaths(() =>
+      launch(["sh", file], { files: { [file]: sha256(file) }, dependencies: { digests, platform: forking } })
+    );
+    await rejects(launched, { code: "ERR_UPSTREAM_LAUNCH", message: /replaced or written to/ });
+    assert.ok(forked);
+    assert.equal(processesWith(folder), []);
+  }));
+
+/** Has the members of a group that is killed die after its leader, as the kernel may. */
+async function withLateDeaths<T>(use: () => Promise<T>): Promise<T> {
+  const { kill } = process;
+  process.kill = (pid, signal) => {
+    if (signal !== "SIGKILL" || pid >= 0) return kill.call(process, pid, signal);
+    setTimeout(() => kill.call(process, pid, signal), 200);
+    return kill.call(process, -pid, signal);
+  };
+  try {
+    return await use();
+  } finally {
+    process.kill = kill;
+  }
+}
+
 test("an executable that is swapped between being opened and being started is refused", () =>
   withTempDir(async (folder) => {
     const [good, evil] = [program(folder, "good"), program(folder, "evil", "/bin/sleep")];
