@@ -61,6 +61,7 @@ const LEGACY_VERSIONS: ReadonlySet<string> = new Set([
   "2025-06-18",
   "2025-11-25",
 ]);
+const INTERNAL: Problem = { status: 500, code: -32603, message: "Internal error", audit: "http:threw" };
 /** Of bodies that are being read. */
 const BODY_BYTES = 64 * 1024 * 1024;
 
@@ -91,12 +92,8 @@ export class Endpoint {
         : await this.#serve(arrived, peer, head.headers);
       if (problem !== undefined) await this.#refuse(res, peer, problem);
     } catch {
-      await this.#refuse(res, peer, {
-        status: 500,
-        code: -32603,
-        message: "Internal error",
-        audit: "http:threw",
-      });
+      // Not even that can be recorded: then nothing is said.
+      await this.#refuse(res, peer, INTERNAL).catch(() => res.destroy());
     }
   }
 
