@@ -1,8 +1,8 @@
-import { randomBytes } from "node:crypto";
-import type { AuditLog } from "../../audit/audit-log.ts";
+import type { AuditEvent, AuditLog } from "../../audit/audit-log.ts";
 import { evidenceDetail } from "../../audit/record/evidence-detail.ts";
 import { isKnown, type PeerEvidence } from "../../model/evidence.ts";
 import { monotonicMs } from "../../platform/monotonic.ts";
+import { newSessionId } from "../session-id.ts";
 import type { RefusedPeer } from "./admit.ts";
 
 /** Records that refusals of one account get in a second; the rest is counted in the next one. */
@@ -37,10 +37,10 @@ export class RefusalRecords {
       return undefined;
     }
     account.written++;
-    const session = randomBytes(9).toString("base64url");
+    const session = newSessionId();
     const refusal = this.#audit.refusalId();
     this.#audit.identify(session, identity);
-    this.#audit.append({
+    this.#write({
       type: "peer-refused",
       session,
       detail: {
@@ -52,16 +52,17 @@ export class RefusalRecords {
       },
     });
     account.unwritten = 0;
-    this.#flush();
     this.#audit.forget(session);
     return refusal;
   }
 
-  #flush(): void {
+  #write(event: AuditEvent): void {
     try {
+      this.#audit.append(event);
       this.#audit.flush();
     } catch {
-      // Nobody is let in by this: the log tells of its own failure when it can, and calls are refused meanwhile.
+      // Nobody is let in by this: the log tells of its own failure when it can, and calls are refused meanwhile. It is
+      // closed when the guard is being stopped.
     }
   }
 

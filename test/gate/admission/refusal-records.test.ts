@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
+import type { AuditLog } from "../../../sidecar/audit/audit-log.ts";
 import { openAuditLog } from "../../../sidecar/audit/open-audit-log.ts";
 import { RefusalRecords } from "../../../sidecar/gate/admission/refusal-records.ts";
 import { known } from "../../../sidecar/model/evidence.ts";
@@ -23,7 +24,7 @@ function refusedAs(uid: number) {
 }
 
 function withRecords(
-  use: (records: RefusalRecords, read: () => JsonRpc[]) => void | Promise<void>,
+  use: (records: RefusalRecords, read: () => JsonRpc[], log: AuditLog) => void | Promise<void>,
 ): Promise<void> {
   return withTempDir(async (folder) => {
     const file = join(folder, "audit.jsonl");
@@ -39,7 +40,7 @@ function withRecords(
     const read = () =>
       readFileSync(file, "utf8").trim().split("\n").map((line) => JSON.parse(line) as JsonRpc)
         .filter((record) => record["type"] === "peer-refused");
-    await use(new RefusalRecords(log), read);
+    await use(new RefusalRecords(log), read, log);
     log.close("done");
   });
 }
@@ -71,6 +72,13 @@ it("writes ten a second for one account, counts the rest, and does not count oth
     assert.is(all.length, 12);
     const detail = all[11]?.["detail"] as JsonRpc;
     assert.is(detail["unrecorded"], 15);
+  }));
+
+it("a log that is closed by now ends nobody's refusal, nor the guard", () =>
+  withRecords((records, read, log) => {
+    log.close("done");
+    assert.not.throws(() => records.record(refusedAs(1001)));
+    assert.is(read().length, 0);
   }));
 
 it.run();
