@@ -5,8 +5,10 @@ import { basename } from "node:path";
 import type { AdmissionWorld } from "../policy/clients.ts";
 import type { Policy } from "../policy/mod.ts";
 import type { AuditLog } from "./audit/audit-log.ts";
+import { type AuditCounts, CountedLog } from "./audit/counted-log.ts";
 import { defaultAuditFile } from "./audit/file/safe-path.ts";
 import { openAuditLog } from "./audit/open-audit-log.ts";
+import { controlPath } from "./front/control/control-path.ts";
 import type { RefusedPeer, SessionPeer } from "./gate/admission/admit.ts";
 import { RefusalRecords } from "./gate/admission/refusal-records.ts";
 import { Judge } from "./gate/judge.ts";
@@ -19,7 +21,8 @@ import { openPlatform } from "./platform/open-platform.ts";
 import type { Platform } from "./platform/platform.ts";
 import { refuseUnsafeStart } from "./platform/self-defence.ts";
 import { GuardTokens, type GuardTokensOptions } from "./guard-tokens.ts";
-import { PolicyInForce, type PolicySource } from "./policy-in-force.ts";
+import { OpenSessions } from "./open-sessions.ts";
+import { PolicyInForce, type PolicySource, type Reloaded } from "./policy-in-force.ts";
 import { childEnvironment } from "./upstream/environment.ts";
 import { exitCodeOf } from "./upstream/exit.ts";
 import { type LaunchDependencies, launchUpstream } from "./upstream/launch.ts";
@@ -41,6 +44,8 @@ export interface GuardOptions extends PolicySource {
   readonly observeWithSecrets: boolean;
   /** Doors in place of our own standard streams, as URLs: `unix:/path.sock`, `unix+http:/path.sock`, `http://127.0.0.1:1`. */
   readonly listen: readonly string[];
+  /** The control socket's path; false: none. @default {one of the server's name in the runtime folder} */
+  readonly control?: string | false | undefined;
   /** Hosts that clients name to a proxy with TLS before the `http:` doors: these then may listen beyond loopback. */
   readonly allowRemote?: readonly string[];
   /** Longest line from a peer, in bytes. @default {8 MiB} */
@@ -57,7 +62,12 @@ export interface Guard {
   readonly platform: Platform;
   /** The one that counts for whoever comes now. */
   readonly policy: Policy | undefined;
+  /** sha256 of its file. */
+  readonly policyDigest: string | undefined;
   readonly log: AuditLog;
+  readonly auditFile: string;
+  /** What went into the log. */
+  readonly counts: AuditCounts;
   readonly digests: Digests;
   readonly refusals: RefusalRecords;
   /** Undefined: the policy speaks neither of tokens nor of the one-time secret. */
@@ -66,8 +76,11 @@ export interface Guard {
   readonly world: AdmissionWorld;
   /** Starts one more process of the server. */
   launch(): Promise<LaunchedUpstream>;
-  /** Loads the policy's file once more. @returns The policy, where it may be used; else what counted goes on to count. */
-  reload(): Promise<Policy | undefined>;
+  /** Of the control socket; undefined: none is to be opened, or there is no safe place. */
+  readonly controlPath: string | undefined;
+  readonly open: OpenSessions;
+  /** Loads the policy's file once more: for whoever comes, and, where it is stricter, for whoever is here. */
+  reload(): Promise<Reloaded>;
 }
 
 /**
@@ -91,9 +104,12 @@ export async function assemble(options: GuardOptions): Promise<Guard> {
   // What cannot be read is said before anybody is let in.
   await readSecrets(policy);
   const name = options.name ?? policy?.name ?? basename(command[0]);
-  const log = openLog(options, name, inForce);
+  const auditFile = options.auditFile ?? policy?.audit.file ?? defaultAuditFile(name);
+  const log = new CountedLog(openLog(options, name, inForce, auditFile));
   const digests = createDigests();
+  const control = options.control === undefined ? controlPath(name) : options.control || undefined;
   const parts = { platform, digests };
+  const open = new OpenSessions();
   const tokens = await openTokens(inForce, { name, platform, notice: options.notice });
   return {
     options,
@@ -102,7 +118,12 @@ export async function assemble(options: GuardOptions): Promise<Guard> {
     get policy() {
       return inForce.policy;
     },
+    get policyDigest() {
+      return inForce.digest;
+    },
     log,
+    auditFile,
+    counts: log.counts,
     digests,
     refusals: new RefusalRecords(log),
     tokens,
@@ -113,14 +134,28 @@ export async function assemble(options: GuardOptions): Promise<Guard> {
       launchServer(
         options,
         options.command ?? inForce.policy?.server.command ?? command,
-        inForce.policy,
+        { policy: inForce.policy, leftOnKill: control },
         parts,
       ),
-    reload: async () => {
-      const loaded = await inForce.reload(log);
-      if (loaded !== undefined) tokens?.adopt(loaded.tokens, inForce.digest ?? "");
-      return loaded;
-    },
+    controlPath: control,
+    open,
+    reload: oneAtATime(async () => {
+      const reloaded = await inForce.reload(log);
+      if ("refused" in reloaded) return reloaded;
+      tokens?.adopt(reloaded.policy.tokens, reloaded.digest);
+      await open.adopt(reloaded.policy, inForce.world);
+      return reloaded;
+    }),
+  };
+}
+
+/** Signals and the control socket may ask together: what was read first must not come last. */
+function oneAtATime<T>(work: () => Promise<T>): () => Promise<T> {
+  let last: Promise<unknown> = Promise.resolve();
+  return () => {
+    const next = last.then(work);
+    last = next.catch(() => {});
+    return next;
   };
 }
 
@@ -153,7 +188,7 @@ export async function tellRefusal(guard: Guard, peer: RefusedPeer): Promise<stri
 
 /** A session for a peer that was admitted; it runs until either side ends. */
 export function openSession(
-  { options, policy, log, tokens }: Guard,
+  { options, policy, log, tokens, open }: Guard,
   peer: SessionPeer,
   launch: () => Promise<LaunchedUpstream>,
 ): Session {
@@ -174,6 +209,7 @@ export function openSession(
     notice: options.notice,
   });
   tokens?.add(id, session, peer.grant?.id);
+  open.add(id, session, peer);
   session.start();
   return session;
 }
@@ -186,9 +222,13 @@ export function exitCode({ exit }: SessionEnd): number {
   return exit === undefined ? CANNOT_START : exitCodeOf(exit);
 }
 
-function openLog(options: GuardOptions, name: string, { policy, digest }: PolicyInForce): AuditLog {
+function openLog(
+  options: GuardOptions,
+  name: string,
+  { policy, digest }: PolicyInForce,
+  file: string,
+): AuditLog {
   const section = policy?.audit;
-  const file = options.auditFile ?? section?.file ?? defaultAuditFile(name);
   const { log, notices } = openAuditLog({
     file,
     durability: section?.durability ?? "buffered",
@@ -207,11 +247,11 @@ function openLog(options: GuardOptions, name: string, { policy, digest }: Policy
 async function launchServer(
   options: GuardOptions,
   command: readonly string[],
-  policy: Policy | undefined,
+  { policy, leftOnKill }: { readonly policy: Policy | undefined; readonly leftOnKill: string | undefined },
   dependencies: LaunchDependencies,
 ): Promise<LaunchedUpstream> {
   const upstream = await launchUpstream(
-    launchOptions(options, command, policy, await readSecrets(policy)),
+    { ...launchOptions(options, command, policy, await readSecrets(policy)), leftOnKill },
     dependencies,
   );
   if (!upstream.watched) {

@@ -13,6 +13,18 @@ export { openPlatform } from "./platform/open-platform.ts";
 export { auditFolder, defaultAuditFile } from "./audit/file/safe-path.ts";
 export { guard, type GuardOptions } from "./sidecar.ts";
 
+// Guards that run: their sessions, and their policies.
+export {
+  endSession,
+  type GuardOverview,
+  type PolicyOverview,
+  type ReloadAnswer,
+  reloadPolicy,
+  type RunningGuard,
+  runningGuards,
+  type SessionOverview,
+} from "./running-guards.ts";
+
 // The audit log: written, proven, shown.
 export { type AuditLogOptions, openAuditLog, type OpenedAuditLog } from "./audit/open-audit-log.ts";
 export { AuditReader } from "./audit/reading/audit-reader.ts";

@@ -19,6 +19,11 @@ export interface PolicySource {
   readonly notice: (text: string) => void;
 }
 
+/** What became of loading it once more. */
+export type Reloaded =
+  | { readonly policy: Policy; readonly digest: string; readonly same: boolean }
+  | { readonly refused: string };
+
 interface InForce {
   readonly loaded: LoadedPolicy | undefined;
   readonly world: AdmissionWorld;
@@ -54,32 +59,35 @@ export class PolicyInForce {
 
   /**
    * Loads the file once more, and records it. Never rejects: with a policy that may not be used the one before goes on to
-   * count, and the person at the terminal is told why.
-   *
-   * @returns The new policy; undefined when nothing changed.
+   * count, and the person at the terminal is told why. Not for two at a time: the older text could come last.
    */
-  async reload(log: AuditLog): Promise<Policy | undefined> {
+  async reload(log: AuditLog): Promise<Reloaded> {
     const { notice } = this.#options;
     const before = this.digest;
     try {
       const now = await load(this.#options);
       const { loaded } = now;
-      if (loaded === undefined) {
-        notice("There is no policy file to load");
-        return undefined;
-      }
+      if (loaded === undefined) throw new GuardError("ERR_CONFIG_INVALID", "There is no policy file to load");
       this.#now = now;
       log.adoptPolicy(loaded.digest);
-      log.append({ type: "policy-loaded", detail: { name: loaded.policy.name, before } });
-      log.flush();
-      notice(
-        `Policy '${loaded.policy.name}' is loaded: ${loaded.digest === before ? "the same" : loaded.digest}`,
-      );
-      return loaded.policy;
+      record(log, { name: loaded.policy.name, before });
+      const same = loaded.digest === before;
+      notice(`Policy '${loaded.policy.name}' is loaded: ${same ? "the same" : loaded.digest}`);
+      return { policy: loaded.policy, digest: loaded.digest, same };
     } catch (error) {
       notice(`The policy is not loaded, and what counted goes on to count: ${messageOf(error)}`);
-      return undefined;
+      return { refused: messageOf(error) };
     }
+  }
+}
+
+/** With a log that cannot be written nothing passes, by whichever policy; so the newer one may count already. */
+function record(log: AuditLog, detail: Readonly<Record<string, unknown>>): void {
+  try {
+    log.append({ type: "policy-loaded", detail });
+    log.flush();
+  } catch {
+    // Counted by the log, and said by it with the next record that can be written.
   }
 }
 

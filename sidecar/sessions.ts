@@ -1,6 +1,5 @@
-/** All sessions of a guard that listens, and the servers behind them. */
+/** The sessions of a guard that listens, and the servers behind them. */
 import type { SessionPeer } from "./gate/admission/admit.ts";
-import type { Session } from "./gate/session.ts";
 import { DEFAULT_LIMITS } from "./gate/session-state.ts";
 import { SharedServer } from "./gate/shared/shared-server.ts";
 import { exitCode, type Guard, openSession } from "./guard.ts";
@@ -8,13 +7,11 @@ import type { LaunchedUpstream } from "./upstream/launch-options.ts";
 
 const NOT_ADMITTED = 1;
 
-/** The sessions that run, at whichever door their peers arrived. */
+/** Begins sessions for those who are admitted. */
 export class Sessions {
   readonly #guard: Guard;
-  readonly #open = new Set<Session>();
   /** Once a policy wants one: another may be loaded meanwhile. */
   #shared: SharedServer | undefined;
-  #stopping = false;
 
   constructor(guard: Guard) {
     this.#guard = guard;
@@ -30,27 +27,13 @@ export class Sessions {
       return NOT_ADMITTED;
     }
     const session = openSession(this.#guard, peer, this.#launcher(peer));
-    this.#open.add(session);
-    // Somebody was let in while the guard was being stopped.
-    if (this.#stopping) session.stop("signal");
     const end = await session.ended;
-    this.#open.delete(session);
     if (end.error !== undefined) this.#guard.options.notice(end.error.message);
     return exitCode(end);
   }
 
-  /** Loads the policy once more: for whoever comes, and, where it is stricter, for whoever is here. */
-  async reload(): Promise<void> {
-    const policy = await this.#guard.reload();
-    if (policy === undefined) return;
-    await Promise.all([...this.#open].map((session) => session.adopt(policy, this.#guard.world)));
-  }
-
   async stop(): Promise<void> {
-    this.#stopping = true;
-    const all = [...this.#open];
-    for (const session of all) session.stop("signal");
-    await Promise.all([this.#shared?.stop("signal"), ...all.map((session) => session.ended)]);
+    await Promise.all([this.#shared?.stop("signal"), this.#guard.open.stop()]);
   }
 
   #launcher(peer: SessionPeer): () => Promise<LaunchedUpstream> {

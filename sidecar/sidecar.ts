@@ -10,6 +10,7 @@ import {
   type RefusedPeer,
 } from "./gate/admission/admit.ts";
 import { turnAway } from "./gate/admission/turn-away.ts";
+import { ControlSocket } from "./control.ts";
 import { assemble, exitCode, type Guard, type GuardOptions, openSession, tellRefusal } from "./guard.ts";
 import { StopSignals } from "./stop-signals.ts";
 import { exitCodeOf } from "./upstream/exit.ts";
@@ -19,6 +20,7 @@ import type { StopCause, UpstreamExit } from "./upstream/upstream.ts";
 export type { GuardOptions } from "./guard.ts";
 
 const NOT_ADMITTED = 1;
+const CONTROL_LATER_MS = 1000;
 
 /**
  * Guards a server for whoever spawned us, or, where it is to listen, for whoever is admitted.
@@ -45,6 +47,17 @@ async function guardStdio(options: GuardOptions): Promise<number> {
   if (guard.policy?.session.children === "shared") {
     options.notice("'session.children: shared' changes nothing here: own standard streams have one session");
   }
+  const control = new ControlSocket(guard);
+  // A client waits for us, and may be gone soon.
+  setTimeout(() => void control.open(), CONTROL_LATER_MS).unref();
+  try {
+    return await guardPeer(guard);
+  } finally {
+    control.close();
+  }
+}
+
+async function guardPeer(guard: Guard): Promise<number> {
   const signals = new StopSignals();
   // The server starts while we look at who started us.
   const early = guard.launch();

@@ -1,4 +1,5 @@
 /** A guard that listens: a session for each peer that is admitted, until a signal stops it. */
+import { ControlSocket } from "./control.ts";
 import { type Door, openDoors } from "./doors.ts";
 import { Capacity } from "./front/capacity.ts";
 import { assemble, type GuardOptions } from "./guard.ts";
@@ -33,12 +34,15 @@ export async function guardSockets(options: GuardOptions): Promise<number> {
     throw error;
   }
   // As for every daemon. Without a policy there is nothing to load, and it stops us as it stops everybody.
-  if (options.policyFile !== undefined) process.on("SIGHUP", () => void sessions.reload());
+  if (options.policyFile !== undefined) process.on("SIGHUP", () => void guard.reload());
+  const control = new ControlSocket(guard);
+  await control.open();
   await new Promise<void>((resolve) => signals.tell(resolve));
   close();
   // A second signal climbs the ladder that stops the servers.
   signals.tell(() => void sessions.stop());
   await sessions.stop();
+  control.close();
   guard.digests.close();
   guard.log.close("signal");
   return 0;

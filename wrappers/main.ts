@@ -7,6 +7,8 @@ const COMMANDS: Readonly<Record<string, () => Promise<{ command: Command }>>> = 
   {
     run: () => import("./commands/run.ts"),
     connect: () => import("./commands/connect.ts"),
+    sessions: () => import("./commands/sessions.ts"),
+    reload: () => import("./commands/reload.ts"),
     policy: () => import("./commands/policy.ts"),
     audit: () => import("./commands/audit.ts"),
     attest: () => import("./commands/attest.ts"),

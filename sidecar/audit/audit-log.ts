@@ -55,6 +55,8 @@ export interface LifecycleEvent {
     | "list-filtered"
     | "evidence"
     | "policy-loaded"
+    /** Somebody of the guard's own account, who is the record's `who`, had the guard do something. */
+    | "control"
     | "notice";
   readonly session?: string;
   readonly detail: Readonly<Record<string, unknown>>;

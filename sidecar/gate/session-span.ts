@@ -5,8 +5,14 @@
 import type { SessionSection } from "../../policy/mod.ts";
 import { monotonicMs } from "../platform/monotonic.ts";
 
-/** Which limit ended a session, or that a policy loaded meanwhile did; stands in the audit log as it is. */
-export type SpanEnd = "idle" | "max-age" | "max-calls" | "policy-changed" | "bootstrap-stolen";
+/** Which limit ended a session, or who or what else did; stands in the audit log as it is. */
+export type SpanEnd =
+  | "idle"
+  | "max-age"
+  | "max-calls"
+  | "policy-changed"
+  | "bootstrap-stolen"
+  | "ended-by-owner";
 
 /** What the peer is told. */
 export const SPAN_SENTENCES: Readonly<Record<SpanEnd, string>> = {
@@ -15,6 +21,7 @@ export const SPAN_SENTENCES: Readonly<Record<SpanEnd, string>> = {
   "max-calls": "The session ended: it has made as many calls as it may",
   "policy-changed": "The session ended: this client is no longer admitted",
   "bootstrap-stolen": "The session ended: somebody else holds the one-time secret, too",
+  "ended-by-owner": "The session was ended by the guard's owner",
 };
 
 export interface SpanActions {
@@ -52,6 +59,16 @@ export class SessionSpan {
   /** The peer asked for something, or was answered. */
   use(at: number): void {
     this.#usedAt = at;
+  }
+
+  /** Calls that went on. */
+  get calls(): number {
+    return this.#calls;
+  }
+
+  /** On the monotonic clock. */
+  get usedAt(): number {
+    return this.#usedAt;
   }
 
   /** One more call is about to go on. @returns false when it may not. */

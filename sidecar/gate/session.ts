@@ -10,6 +10,7 @@ import type { AuditLog, LifecycleEvent, SessionIdentity } from "../audit/audit-l
 import { evidenceDetail } from "../audit/record/evidence-detail.ts";
 import { type GuardError, type GuardErrorCode, messageOf } from "../model/errors.ts";
 import { type Fact, isKnown } from "../model/evidence.ts";
+import { monotonicMs } from "../platform/monotonic.ts";
 import { IdFinder } from "../relay/id-finder.ts";
 import type { StopCause, Upstream, UpstreamExit } from "../upstream/upstream.ts";
 import { type AccessTerms, SessionAccess } from "./access/session-access.ts";
@@ -41,6 +42,15 @@ export interface SessionOptions {
   readonly access: AccessTerms | undefined;
   /** One line for the person at the terminal. */
   readonly notice: (text: string) => void;
+}
+
+/** How much a session was used so far. */
+export interface SessionUse {
+  readonly calls: number;
+  /** Requests of the peer that wait for the server. */
+  readonly pending: number;
+  /** Since the peer asked for something or was answered. */
+  readonly idleMs: number;
 }
 
 export interface SessionEnd {
@@ -124,6 +134,11 @@ export class Session {
   /** Settles when the peer has been told everything it will be told; never rejects. */
   get ended(): Promise<SessionEnd> {
     return this.#settled;
+  }
+
+  get use(): SessionUse {
+    const { span, asked } = this.#state;
+    return { calls: span.calls, pending: asked.size, idleMs: monotonicMs() - span.usedAt };
   }
 
   start(): void {

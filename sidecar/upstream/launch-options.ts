@@ -16,6 +16,8 @@ export interface LaunchOptions {
   readonly stdio: "socket" | "pipe";
   /** Without a prefix the child writes to our own stderr, at no cost to us. */
   readonly stderr: { readonly prefix?: string | undefined };
+  /** A file of the guard's that goes with it, should it be killed. @default {none} */
+  readonly leftOnKill?: string | undefined;
 }
 
 export interface LaunchedUpstream extends Upstream {

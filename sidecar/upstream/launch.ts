@@ -98,9 +98,9 @@ function runsByDescriptor(options: LaunchOptions): boolean {
 }
 
 function spawnOptions(options: LaunchOptions) {
-  const { command, cwd, env, stdio } = options;
+  const { command, cwd, env, stdio, leftOnKill } = options;
   const ownStderr = options.stderr.prefix !== undefined;
-  return { command, cwd, env, stdio, ownStderr, byDescriptor: runsByDescriptor(options) };
+  return { command, cwd, env, stdio, ownStderr, leftOnKill, byDescriptor: runsByDescriptor(options) };
 }
 
 interface Start {

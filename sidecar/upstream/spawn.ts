@@ -22,6 +22,8 @@ export interface SpawnOptions {
    * policy names the digest, because `ps -o comm` shows the descriptor's number as the program's name.
    */
   readonly byDescriptor: boolean;
+  /** A file of the guard's that goes with it, should it be killed. @default {none} */
+  readonly leftOnKill?: string | undefined;
 }
 
 /** The child and our ends of its descriptors. */
@@ -57,7 +59,7 @@ export async function spawnChild(
   try {
     const child = start(images, options, ends.theirs);
     if (child.pid === undefined) throw await failureOf(child);
-    const watchdog = startWatchdog(child.pid, platform);
+    const watchdog = startWatchdog(child.pid, platform, options.leftOnKill);
     return { process: child, pid: child.pid, watchdog, ...ends.ours };
   } catch (error) {
     for (const fd of Object.values(ends.ours)) if (fd !== undefined) platform.closeDescriptor(fd);

@@ -29,6 +29,7 @@ export interface Upstream {
  * limit of the policy's. `policy-changed`: the policy that was loaded meanwhile does not admit the peer. `peer-slow`: a
  * peer of a shared server left too much unread. `server-hangs`: a shared server did not even answer a ping.
  * `bootstrap-stolen`: the one-time secret that earned the session was shown once more.
+ * `ended-by-owner`: somebody of the guard's own account asked for it at the control socket.
  */
 export type StopCause =
   | "peer-gone"
@@ -43,7 +44,8 @@ export type StopCause =
   | "policy-changed"
   | "peer-slow"
   | "server-hangs"
-  | "bootstrap-stolen";
+  | "bootstrap-stolen"
+  | "ended-by-owner";
 
 export interface UpstreamExit {
   readonly code: number | undefined;

@@ -15,6 +15,7 @@ import type { Platform } from "../platform/platform.ts";
 // every sleep(1) knows fractions. Between two looks the group may empty and its number be given away; hence the looks.
 const SCRIPT = `trap '' HUP INT QUIT TERM
 while read -r _; do :; done
+[ -z "$2" ] || rm -f -- "$2"
 kill -s TERM -- "-$1" || exit 0
 sleep 1
 kill -s 0 -- "-$1" || exit 0
@@ -26,10 +27,17 @@ export interface Watchdog {
   dismiss(): Promise<void>;
 }
 
-/** @returns Undefined where there is no /bin/sh. */
-export function startWatchdog(group: number, platform: Platform): Watchdog | undefined {
+/**
+ * @param leftOnKill A file that it removes as well.
+ * @returns Undefined where there is no /bin/sh.
+ */
+export function startWatchdog(
+  group: number,
+  platform: Platform,
+  leftOnKill: string = "",
+): Watchdog | undefined {
   const [ours, its] = platform.socketPair();
-  const shell = spawnShell(group, its);
+  const shell = spawnShell([String(group), leftOnKill], its);
   platform.closeDescriptor(its);
   if (shell?.pid === undefined) {
     platform.closeDescriptor(ours);
@@ -48,9 +56,9 @@ export function startWatchdog(group: number, platform: Platform): Watchdog | und
   };
 }
 
-function spawnShell(group: number, input: number): ChildProcess | undefined {
+function spawnShell(args: readonly string[], input: number): ChildProcess | undefined {
   try {
-    const shell = spawn("/bin/sh", ["-c", SCRIPT, "mcp-guard-watchdog", String(group)], {
+    const shell = spawn("/bin/sh", ["-c", SCRIPT, "mcp-guard-watchdog", ...args], {
       stdio: [input, "ignore", "ignore"],
       detached: true,
       cwd: "/",

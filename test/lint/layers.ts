@@ -11,7 +11,7 @@ export interface Layer {
 
 const low = ["policy", "sidecar/model"];
 const middle = [...low, "sidecar/platform", "sidecar/protocol"];
-const siblings = ["attest", "upstream", "relay", "tokens", "approvals", "pins", "audit", "control", "config"]
+const siblings = ["attest", "upstream", "relay", "tokens", "approvals", "pins", "audit", "config"]
   .map((it) => `sidecar/${it}`);
 const outside = ["sidecar/mod.ts", "policy/mod.ts"];
 
@@ -38,8 +38,8 @@ export const CAGES: Readonly<Record<string, readonly string[]>> = {
   "re2js": ["policy"],
   "@marcbachmann/cel-js": ["policy"],
   "jose": ["sidecar/tokens"],
-  "hono": ["sidecar/front/http", "sidecar/control"],
-  "@hono/node-server": ["sidecar/front/http", "sidecar/control"],
+  "hono": ["sidecar/front/http"],
+  "@hono/node-server": ["sidecar/front/http"],
   "@modelcontextprotocol/client": ["examples"],
   "@modelcontextprotocol/sdk": ["examples"],
 };

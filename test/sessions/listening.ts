@@ -144,7 +144,7 @@ export async function open(path: string, opening: JsonRpc = {}): Promise<Peer> {
 
 /** The processes of its servers, where they are puppets. */
 export function serversOf(guard: Listening): readonly number[] {
-  return descendantsOf(guard.pid).filter((pid) => commandOf(pid).includes("puppet"));
+  return descendantsOf(guard.pid).filter((pid) => commandOf(pid).includes("puppet.mjs"));
 }
 
 function commandOf(pid: number): string {

@@ -36,6 +36,9 @@ Options
                                                Only for entries of 'clients' that say 'proof: not-required'
       --allow-remote HOST  Let http: doors listen beyond loopback, behind a proxy that speaks TLS and passes the name
                            HOST on (repeatable)
+      --control PATH       Where the control socket lies (see 'mcp-guard sessions --help'); the default is a name of the
+                           server and this process in the runtime folder
+      --no-control         Open none
       --max-line BYTES     Longest message taken from the client; the default is 8388608
 
 Examples
@@ -70,6 +73,8 @@ export const command: Command = {
       "stderr-prefix": { type: "string" },
       listen: { type: "string", multiple: true },
       "allow-remote": { type: "string", multiple: true },
+      control: { type: "string" },
+      "no-control": { type: "boolean" },
       "max-line": { type: "string" },
     }, { min: 0, max: 0 });
     if (server === undefined && values.policy === undefined) {
@@ -83,6 +88,9 @@ export const command: Command = {
         throw new UsageError(`--pass-env takes the name of a variable, not '${variable}'`);
       }
     }
+    if (values.control !== undefined && !values.control.startsWith("/")) {
+      throw new UsageError(`--control takes an absolute path, not '${values.control}'`);
+    }
     const code = await guard({
       command: server,
       policyFile: values.policy,
@@ -95,6 +103,7 @@ export const command: Command = {
       stderrPrefix: values["stderr-prefix"],
       listen: (values.listen ?? []).map(parseDoor),
       allowRemote: values["allow-remote"] ?? [],
+      control: values["no-control"] === true ? false : values.control,
       maxLine: parseMaxLine(values["max-line"]),
       version,
       notice: (text) => terminal.err(`mcp-guard: ${text}\n`),

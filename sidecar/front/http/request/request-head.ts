@@ -72,12 +72,17 @@ export const UNIX_PLACE: Place = {
  * @returns What is asked for, or what is wrong with the request whatever is in its body.
  */
 export function checkHead(request: RawRequest, place: Place, tokens: boolean): Head | Problem {
-  const headers = readHeaders(request.rawHeaders);
+  const headers = checkForm(request, place);
   if ("status" in headers) return headers;
-  const problem = badForm(request, headers) ?? foreign(headers, place);
-  if (problem !== undefined) return problem;
   const route = findRoute(request, tokens);
   return typeof route === "string" ? { route, headers } : route;
+}
+
+/** @returns The headers that are read, or what is wrong with the request wherever it goes. */
+export function checkForm(request: RawRequest, place: Place): Headers | Problem {
+  const headers = readHeaders(request.rawHeaders);
+  if ("status" in headers) return headers;
+  return badForm(request, headers) ?? foreign(headers, place) ?? headers;
 }
 
 function readHeaders(raw: readonly string[]): Map<ReadHeader, string> | Problem {
