@@ -308,7 +308,7 @@ modern(
 
 function isServer(pid: number): boolean {
   try {
-    return readFileSync(`/proc/${pid}/cmdline`, "latin1").includes("puppet");
+    return readFileSync(`/proc/${pid}/cmdline`, "latin1").includes("puppet.mjs");
   } catch {
     // It has ended.
     return false;
