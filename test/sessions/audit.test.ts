@@ -4,7 +4,8 @@ import { existsSync, mkdirSync, rmSync, statSync, writeFileSync } from "node:fs"
 import { join } from "node:path";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import { type JsonRpc, limited, skipUnless, withGuard, withTempDir } from "../harness.ts";
+import { type JsonRpc, limited, skipUnless, waitUntil, withGuard, withTempDir } from "../harness.ts";
+import { ask } from "../control/asked.ts";
 import { verifyUnaltered } from "./audit-command.ts";
 import { endOf, errorOf, fixture, NODE, type PuppetGuard, textOf, withPuppet } from "./puppet.ts";
 
@@ -103,6 +104,30 @@ it(
       });
       await verifyUnaltered(join(disk, "audit.jsonl"));
     })),
+);
+
+it(
+  "a full disk: what is ordered at the control socket is not done, as who ordered it could not be recorded",
+  limited(60_000, () =>
+    onSmallDisk((disk) =>
+      withTempDir(async (folder) => {
+        const control = join(folder, "control", "c.sock");
+        const args = ["--audit", join(disk, "audit.jsonl"), "--control", control];
+        await withPuppet({ policy: ALLOW, args }, async (guard) => {
+          await waitUntil(() => existsSync(control));
+          const [session] = JSON.parse((await ask(control, "GET", "/sessions")).text).sessions;
+          fill(disk);
+          await untilFull(guard);
+          assert.is((await ask(control, "DELETE", `/sessions/${session.id}`)).status, 503);
+          assert.is((await ask(control, "POST", "/reload")).status, 503);
+          rmSync(join(disk, "filler"));
+          assert.ok("result" in await guard.call("echo", { still: "here" }));
+          assert.is((await ask(control, "DELETE", `/sessions/${session.id}`)).status, 200);
+          await endOf(guard);
+        });
+        await verifyUnaltered(join(disk, "audit.jsonl"));
+      })
+    )),
 );
 
 it(

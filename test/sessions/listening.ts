@@ -25,6 +25,8 @@ export interface ListenerOptions {
   readonly policy?: string | ((folder: string) => string);
   /** Sockets, relative to the folder that is lent. @default {["door/s.sock"]} */
   readonly sockets?: readonly string[];
+  /** Further options of `mcp-guard run`, made for that folder. */
+  readonly args?: (folder: string) => readonly string[];
   /** The server's command, made for that folder. @default {the puppet, which records into `received`} */
   readonly server?: (folder: string) => readonly string[];
 }
@@ -32,7 +34,7 @@ export interface ListenerOptions {
 /** Lends a guard that listens. It is stopped by SIGTERM and its folder removed, however `use` ends. */
 export async function withListener(
   use: (guard: Listening) => Promise<void>,
-  { policy, sockets = ["door/s.sock"], server = puppet }: ListenerOptions = {},
+  { policy, sockets = ["door/s.sock"], args: more = () => [], server = puppet }: ListenerOptions = {},
 ): Promise<void> {
   await withPlace(async (folder) => {
     const paths = sockets.map((name) => join(folder, name));
@@ -48,6 +50,7 @@ export async function withListener(
       "--audit",
       audit,
       ...paths.flatMap((path) => ["--listen", `unix:${path}`]),
+      ...more(folder),
       "--",
       ...server(folder),
     ];

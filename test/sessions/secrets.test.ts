@@ -25,7 +25,9 @@ secrets(
     withFile((file) =>
       withPuppet({ policy: policy(file) }, async (guard) => {
         await guard.call("echo", {});
-        const [server] = descendantsOf(guard.pid).filter((pid) => read(pid, "cmdline").includes("puppet.mjs"));
+        const [server] = descendantsOf(guard.pid).filter((pid) =>
+          read(pid, "cmdline").includes("puppet.mjs")
+        );
         assert.ok(read(server!, "environ").split("\0").includes(`API_TOKEN=${SECRET}`));
         for (const pid of [guard.pid, ...descendantsOf(guard.pid)]) {
           assert.not(read(pid, "cmdline").includes(SECRET));
